@@ -1,0 +1,1 @@
+"""Weaviate collections of captioned media: start or find a server, create, import, search."""

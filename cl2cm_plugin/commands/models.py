@@ -1,0 +1,5 @@
+"""Subcommands."""
+
+
+def register(subparsers) -> None:
+    """Register."""

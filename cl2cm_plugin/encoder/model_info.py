@@ -1,0 +1,98 @@
+"""What a model folder says of itself: name, fingerprint, size, languages (``cl2cm.json`` beside the weights)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+
+from cl2cm_plugin.errors import UserError
+
+FILE_NAME = "cl2cm.json"
+FINGERPRINT_LENGTH = 16
+# These may be edited without changing a single vector.
+_NOT_FINGERPRINTED = {FILE_NAME, "README.md", ".gitattributes"}
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """Identity and facts of one model.
+
+    Attributes:
+        name: The bare name, for example ``cl2cm-de``.
+        fingerprint: First 16 hexadecimal digits of a SHA-256 over every file that can change a vector. Two models with
+            the same fingerprint give the same vectors.
+        dimensions: Length of a vector.
+        languages: ISO 639-1 codes of the languages that the model was trained on, the source language first.
+        licence: SPDX identifier or a short sentence.
+        max_tokens: Texts are cut after this many tokens.
+        image_size: Width and height, in pixels, that pictures are scaled to.
+        trained_on: One line that names the training data.
+    """
+
+    name: str
+    fingerprint: str
+    dimensions: int
+    languages: list[str] = field(default_factory=list)
+    licence: str = ""
+    max_tokens: int | None = None
+    image_size: int | None = None
+    trained_on: str = ""
+
+    @property
+    def identity(self) -> str:
+        """``name@fingerprint``: what a collection keeps of the model that made its vectors."""
+        return f"{self.name}@{self.fingerprint}"
+
+
+def fingerprint(folder: Path) -> str:
+    """Hash every file of a model folder that can change a vector.
+
+    Args:
+        folder: A model folder.
+
+    Returns:
+        The first 16 hexadecimal digits of the SHA-256 over relative paths and contents, in sorted order.
+    """
+    digest = hashlib.sha256()
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        relative = file.relative_to(folder).as_posix()
+        if relative in _NOT_FINGERPRINTED:
+            continue
+        digest.update(relative.encode() + b"\0")
+        with file.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()[:FINGERPRINT_LENGTH]
+
+
+def write(folder: Path, info: ModelInfo) -> None:
+    """Write ``cl2cm.json`` into a model folder."""
+    text = json.dumps(asdict(info), indent=2, ensure_ascii=False)
+    (folder / FILE_NAME).write_text(text + "\n", encoding="utf-8")
+
+
+def read(folder: Path) -> ModelInfo:
+    """Read what a model folder says of itself.
+
+    Args:
+        folder: A model folder with ``cl2cm.json``.
+
+    Returns:
+        The facts; unknown keys of a newer version are left out.
+
+    Raises:
+        UserError: There is no ``cl2cm.json``, or it cannot be understood.
+    """
+    file = folder / FILE_NAME
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{folder} is no cl2cm model: it has no {FILE_NAME}. `cl2cm train` writes one.") from None
+    except json.JSONDecodeError as error:
+        raise UserError(f"{file} is damaged ({error}); install or train the model again.") from None
+    known = {key: value for key, value in values.items() if key in {f.name for f in fields(ModelInfo)}}
+    try:
+        return ModelInfo(**known)
+    except TypeError:
+        raise UserError(f"{file} lacks name, fingerprint or dimensions; install or train the model again.") from None

@@ -1,0 +1,6 @@
+"""placeholder"""
+
+
+def path(name: str) -> str:
+    """Placeholder."""
+    raise NotImplementedError

@@ -1,0 +1,1 @@
+"""The HTTP service that Weaviate's modules call for vectors."""

@@ -1,0 +1,1 @@
+"""Train and evaluate cross-lingual cross-modal models: corpus, objectives, methods, evaluation, recipes."""
