@@ -1,5 +1,85 @@
-"""Subcommands."""
+"""``cl2cm serve``: a model as Weaviate's vectorizer."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cl2cm_plugin.encoder.model_info import ModelInfo
+
+DESCRIPTION = """\
+Serve a model to Weaviate: an HTTP service that turns texts and pictures into
+vectors. Weaviate asks it through its module multi2vec-clip, when you import
+and when you search, so keep it running as long as Weaviate runs.
+"""
+
+EPILOG = """\
+example:
+  cl2cm serve cl2cm-de
+  # then start Weaviate with
+  #   ENABLE_MODULES=multi2vec-clip CLIP_INFERENCE_API=http://127.0.0.1:9000
+
+Limits (request size, pictures, batches, queue) are environment variables, for
+example CL2CM_MAX_BATCH=16; cl2cm_plugin/vectorizer/settings.py lists them all.
+"""
 
 
-def register(subparsers) -> None:
-    """Register."""
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add ``cl2cm serve``."""
+    parser = subparsers.add_parser(
+        "serve",
+        help="serve a model as Weaviate's vectorizer",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "model", metavar="MODEL", help="name of an installed model (`cl2cm models`), or a model folder"
+    )
+    parser.add_argument(
+        "--host",
+        help="address to listen on (default 127.0.0.1: this machine only). With 0.0.0.0 other machines can use it "
+        "too; there is no password, so keep it inside a private network",
+    )
+    parser.add_argument("--port", type=int, help="port to listen on (default 9000; 0 takes a free one)")
+    parser.set_defaults(run=run, extra="serve")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until stopped.
+
+    Args:
+        arguments: ``model``, ``host`` and ``port``.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        UserError: There is no such model, it cannot be loaded, or the port is taken.
+    """
+    import logging
+
+    from cl2cm_plugin.encoder import model_info, model_store
+    from cl2cm_plugin.vectorizer.app import create_app
+    from cl2cm_plugin.vectorizer.engines import TorchEngine
+    from cl2cm_plugin.vectorizer.server import bind, url_of
+    from cl2cm_plugin.vectorizer.server import run as run_server
+    from cl2cm_plugin.vectorizer.settings import Settings
+
+    settings = Settings.from_environment(host=arguments.host, port=arguments.port)
+    folder = model_store.resolve(arguments.model)
+    info = model_info.read(folder)
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
+    with bind(settings.host, settings.port) as bound:
+        print(_announcement(info, url_of(bound)), flush=True)  # noqa: T201 - the command's own output
+        run_server(create_app(lambda: TorchEngine(folder), info, settings, TorchEngine.name), bound, settings)
+    return 0
+
+
+def _announcement(info: ModelInfo, url: str) -> str:
+    languages = f", languages {' '.join(info.languages)}" if info.languages else ""
+    return (
+        f"Serving {info.identity} ({info.dimensions} dimensions{languages}) at {url}. Ctrl-C stops it.\n"
+        f"Start Weaviate with: ENABLE_MODULES=multi2vec-clip CLIP_INFERENCE_API={url}"
+    )

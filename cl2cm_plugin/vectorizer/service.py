@@ -1,0 +1,158 @@
+"""The vectorizer without HTTP: loads the engine, sends items through the batcher, and knows whether it is ready."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from cl2cm_plugin.errors import UserError
+from cl2cm_plugin.vectorizer.batching import Batcher, BusyError, Lane
+from cl2cm_plugin.vectorizer.engines import EngineError
+from cl2cm_plugin.vectorizer.failures import ModelFailedError, UnavailableError, UnusableItemError
+from cl2cm_plugin.vectorizer.items import Item, Modality
+from cl2cm_plugin.vectorizer.media import MediaError, PictureReader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+
+    from cl2cm_plugin.encoder.model_info import ModelInfo
+    from cl2cm_plugin.vectorizer.engines import Engine
+    from cl2cm_plugin.vectorizer.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+class State(StrEnum):
+    """Whether vectors can be had, and if not, why: the value completes "the vectorizer is ..."."""
+
+    LOADING = "still loading its model, retry"
+    READY = "ready"
+    DRAINING = "shutting down, retry"
+    FAILED = "without a model: its own output says why"
+
+
+class Vectorizer:
+    """Turns items of any requests into vectors.
+
+    Args:
+        load_engine: Makes the engine; called once, in the engine's thread, after `start`.
+        info: What the model folder says of itself.
+        settings: Limits and batching.
+
+    Attributes:
+        info: As given.
+        state: Whether vectors can be had.
+        failure: Why the engine could not be loaded, if so.
+        on_failure: Called when the engine could not be loaded.
+    """
+
+    def __init__(self, load_engine: Callable[[], Engine], info: ModelInfo, settings: Settings) -> None:
+        self.info = info
+        self.state = State.LOADING
+        self.failure: Exception | None = None
+        self.on_failure: Callable[[], None] = lambda: None
+        self._load_engine = load_engine
+        self._settings = settings
+        self._engine_thread = ThreadPoolExecutor(1, thread_name_prefix="engine")
+        self._batcher: Batcher | None = None
+        self._loading: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to load the engine in the background; needs a running event loop."""
+        self._loading = asyncio.create_task(self._load())
+
+    def drain(self) -> None:
+        """Stop being ready; requests that still come are answered."""
+        self.state = State.DRAINING
+
+    async def close(self) -> None:
+        """Answer what waits, then stop."""
+        self.drain()
+        if self._loading is not None:
+            self._loading.cancel()
+        if self._batcher is not None:
+            await self._batcher.close()
+        self._engine_thread.shutdown(wait=False, cancel_futures=True)
+
+    async def vectors(self, items: Sequence[Item]) -> list[np.ndarray]:
+        """Compute one vector for each item, in order.
+
+        Args:
+            items: Texts and images in any order.
+
+        Returns:
+            Unit vectors of shape (dimensions,).
+
+        Raises:
+            RequestError: One item has no vector; the message names the first of them that failed.
+        """
+        if self._batcher is None:
+            raise UnavailableError(f"the vectorizer is {self.state}")
+        tasks = [asyncio.ensure_future(self._vector(self._batcher, item)) for item in items]
+        try:
+            return await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    async def _vector(self, batcher: Batcher, item: Item) -> np.ndarray:
+        try:
+            return await batcher.vector(item.modality, item.content)
+        except BusyError:
+            raise UnavailableError("busy, retry") from None
+        except (MediaError, EngineError) as error:
+            raise UnusableItemError(f"{item.label}: {error}") from None
+        except Exception:  # noqa: BLE001 - the batcher has logged it
+            raise ModelFailedError(
+                f"{item.label}: the model failed on this input; the vectorizer's log says why"
+            ) from None
+
+    async def _load(self) -> None:
+        try:
+            engine = await asyncio.get_running_loop().run_in_executor(self._engine_thread, self._warm_engine)
+        except Exception as error:
+            logger.debug("the engine could not be loaded", exc_info=True)
+            self.failure = error
+            self.state = State.FAILED
+            self.on_failure()
+            return
+        self._batcher = self._make_batcher(engine)
+        self.state = State.READY
+
+    def _warm_engine(self) -> Engine:
+        """Load the engine and use both towers once, since the first use of each is slow and may fail."""
+        engine = self._load_engine()
+        picture = Image.new("RGB", (64, 64), "white")
+        for modality, vectors in (
+            (Modality.TEXT, engine.encode_texts(["warm-up"])),
+            (Modality.IMAGE, engine.encode_images([picture])),
+        ):
+            if vectors.shape != (1, self.info.dimensions):
+                raise UserError(
+                    f"model {self.info.name} says that its vectors have {self.info.dimensions} dimensions, but its "
+                    f"{modality} tower gives {vectors.shape[-1]}; install or train the model again."
+                )
+        return engine
+
+    def _make_batcher(self, engine: Engine) -> Batcher:
+        settings = self._settings
+        read_picture = PictureReader(settings.max_pixels, settings.max_decoded_pixels)
+        lanes: dict[str, Lane] = {
+            Modality.TEXT: Lane(engine.encode_texts, length=len),
+            Modality.IMAGE: Lane(engine.encode_images, prepare=read_picture),
+        }
+        return Batcher(
+            lanes,
+            self._engine_thread,
+            max_batch=settings.max_batch,
+            max_queue=settings.max_queue,
+            prepare_threads=settings.decode_threads,
+            remembered=settings.remembered_vectors,
+        )

@@ -1,0 +1,1 @@
+"""The vectorizer's tests; a package so that they can share their fake engine."""

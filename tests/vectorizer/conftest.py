@@ -1,0 +1,130 @@
+"""A deterministic engine, and the service over it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+
+from cl2cm_plugin.encoder.model_info import ModelInfo, fingerprint, write
+from cl2cm_plugin.vectorizer.app import create_app
+from cl2cm_plugin.vectorizer.settings import Settings
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+INFO = ModelInfo(name="cl2cm-de", fingerprint="0123456789abcdef", dimensions=8, languages=["en", "de"], max_tokens=64)
+
+
+class FakeEngine:
+    """Gives a vector that depends on the content alone, records its batches, and breaks on texts with "poison"."""
+
+    def __init__(self, delay: float = 0.0):
+        self.batches: list[list] = []
+        self.delay = delay
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def encode_texts(self, texts):
+        self._record(texts)
+        if any("poison" in text for text in texts):
+            raise RuntimeError("/secret/path: shape mismatch")
+        return np.stack([text_vector(text) for text in texts])
+
+    def encode_images(self, images):
+        assert all(image.mode == "RGB" for image in images)
+        self._record(images)
+        return np.stack([image_vector(image) for image in images])
+
+    def _record(self, batch):
+        assert self.gate.wait(10)
+        time.sleep(self.delay)
+        self.batches.append(list(batch))
+
+
+def text_vector(text: str) -> np.ndarray:
+    return _vector(b"text" + text.encode())
+
+
+def image_vector(image: Image.Image) -> np.ndarray:
+    return _vector(b"image" + image.tobytes())
+
+
+def _vector(content: bytes) -> np.ndarray:
+    seed = int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big")
+    vector = np.random.default_rng(seed).normal(size=INFO.dimensions).astype(np.float32)
+    return vector / np.linalg.norm(vector)
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **options) -> str:
+    """A picture file in base64, as Weaviate sends it."""
+    stream = io.BytesIO()
+    image.save(stream, kind, **options)
+    return base64.b64encode(stream.getvalue()).decode()
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory):
+    """A model folder of stock modules with random weights and 16 dimensions."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Dense, Normalize, Pooling, Router, Transformer
+    from transformers import BertConfig, BertModel, BertTokenizer, ViTConfig, ViTImageProcessor, ViTModel
+
+    torch.manual_seed(0)
+    place = tmp_path_factory.mktemp("towers")
+    text, image, folder = place / "text", place / "image", place / "cl2cm-tiny"
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "ein", "hund", "am", "strand", "a", ".", "/", ":"]
+    text.mkdir()
+    (text / "vocab.txt").write_text("\n".join(words))
+    BertTokenizer(str(text / "vocab.txt")).save_pretrained(text)
+    BertModel(BertConfig(vocab_size=len(words), max_position_embeddings=64, **sizes)).save_pretrained(text)
+    ViTModel(ViTConfig(image_size=16, patch_size=8, **sizes)).save_pretrained(image)
+    ViTImageProcessor(size={"height": 16, "width": 16}).save_pretrained(image)
+    forward = {"image": {"method": "forward", "method_output_name": "pooler_output"}}
+    image_tower = Transformer(str(image), modality_config=forward, module_output_name="sentence_embedding")
+    text_tower = Transformer(str(text), max_seq_length=32)
+    dense = [Dense(16, 16, bias=False, activation_function=None) for _ in range(2)]
+    router = Router({"text": [text_tower, Pooling(16), dense[0]], "image": [image_tower, dense[1]]})
+    SentenceTransformer(modules=[router, Normalize()], similarity_fn_name="cosine").save_pretrained(str(folder))
+    write(folder, replace(INFO, name="cl2cm-tiny", fingerprint=fingerprint(folder), dimensions=16))
+    return folder
+
+
+@pytest.fixture
+def engine():
+    return FakeEngine()
+
+
+@pytest.fixture
+def serve(engine):
+    """Opens a client over the fake engine, ready unless told otherwise, with any settings."""
+
+    @contextmanager
+    def open_client(load_engine=lambda: engine, *, ready=True, **settings):
+        app = create_app(load_engine, INFO, Settings(**settings), "fake")
+        with TestClient(app, raise_server_exceptions=False) as client:
+            deadline = time.monotonic() + 5
+            while ready and client.get("/.well-known/ready").status_code != 204:
+                assert time.monotonic() < deadline, "never became ready"
+                time.sleep(0.005)
+            engine.batches.clear()
+            yield client
+
+    return open_client
+
+
+@pytest.fixture
+def client(serve):
+    with serve() as client:
+        yield client
