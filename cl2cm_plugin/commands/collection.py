@@ -1,5 +1,224 @@
-"""Subcommands."""
+"""``cl2cm import`` and ``cl2cm search``: fill a collection and look into it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cl2cm_plugin.errors import UserError
+
+if TYPE_CHECKING:
+    from weaviate import WeaviateClient
+    from weaviate.collections import Collection
+
+DEFAULT_VECTORIZER = "http://127.0.0.1:9000"
+
+SERVER_HELP = """\
+The server is the one in WEAVIATE_URL (with WEAVIATE_API_KEY and
+WEAVIATE_GRPC_PORT, 50051 unless said otherwise); without WEAVIATE_URL an
+embedded server keeps its data in the folder of --data.
+"""
+
+IMPORT_HELP = f"""\
+Import a folder of pictures into a collection, which is made if it is not there.
+
+Run it again to go on after an interruption, or after pictures or captions have
+changed: what is there already is skipped. FOLDER is any folder of pictures, or
+one with media/ and captions/<language>.tsv (columns media_id and caption).
+
+{SERVER_HELP}"""
+
+IMPORT_EXAMPLES = """\
+examples:
+  cl2cm import photos/ --collection Photos
+  cl2cm import archive/ --collection Archive --captions en --store-media
+"""
+
+SEARCH_HELP = f"""\
+Search a collection with a sentence in any language of the model, or a picture.
+
+{SERVER_HELP}"""
+
+SEARCH_EXAMPLES = """\
+examples:
+  cl2cm search "ein Hund am Strand" --collection Photos
+  cl2cm search "Hund" --collection Photos --hybrid --limit 5
+  cl2cm search --picture dog.jpg --collection Photos
+"""
 
 
-def register(subparsers) -> None:
-    """Register."""
+def register(subparsers: Any) -> None:
+    """Add the subcommands ``import`` and ``search``.
+
+    Args:
+        subparsers: What ``argparse.ArgumentParser.add_subparsers`` returned.
+    """
+    adding = _parser(subparsers, "import", "import a folder of pictures", IMPORT_HELP, IMPORT_EXAMPLES)
+    adding.add_argument("folder", metavar="FOLDER", type=Path, help="the folder of pictures")
+    _common(adding)
+    adding.add_argument("--captions", metavar="LANGUAGE", help="language of the captions, for example en")
+    adding.add_argument(
+        "--store-media",
+        action="store_true",
+        help="keep the pictures in the collection, not only their hashes; allows --with-captions in searches",
+    )
+    adding.set_defaults(run=run_import, extra="client")
+    searching = _parser(subparsers, "search", "search a collection", SEARCH_HELP, SEARCH_EXAMPLES)
+    searching.add_argument("query", metavar="QUERY", nargs="?", help="a sentence")
+    searching.add_argument("--picture", metavar="FILE", type=Path, help="search with this picture instead")
+    _common(searching)
+    searching.add_argument("--hybrid", action="store_true", help="count the words of captions as well")
+    searching.add_argument("--limit", metavar="N", type=_positive, default=10, help="pictures at most (10)")
+    searching.add_argument(
+        "--with-captions",
+        action="store_true",
+        help="compare with the mean of picture and caption; for collections made with --store-media",
+    )
+    searching.set_defaults(run=run_search, extra="client")
+
+
+def _parser(subparsers: Any, name: str, short: str, description: str, examples: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        name,
+        help=short,
+        description=description,
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    return parser
+
+
+def _common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--collection", metavar="NAME", required=True, help="starts with a capital letter")
+    parser.add_argument(
+        "--vectorizer",
+        metavar="URL",
+        default=os.environ.get("CL2CM_VECTORIZER") or DEFAULT_VECTORIZER,
+        help=f"where `cl2cm serve` listens ({DEFAULT_VECTORIZER}, or the variable CL2CM_VECTORIZER)",
+    )
+    parser.add_argument(
+        "--vectorizer-from-weaviate",
+        metavar="URL",
+        help="the vectorizer's address as the Weaviate server reaches it, if another (containers)",
+    )
+    parser.add_argument("--data", metavar="FOLDER", type=Path, help="the embedded server's data folder")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return number
+
+
+def run_import(arguments: argparse.Namespace) -> int:
+    """Import a folder.
+
+    Args:
+        arguments: As :func:`register` describes them.
+
+    Returns:
+        0, or 1 when not a single picture is in the collection afterwards.
+    """
+    _check(arguments)
+    if not arguments.folder.is_dir():
+        raise UserError(f"There is no folder {arguments.folder}; name a folder of pictures.")
+
+    from rich.console import Console
+
+    from cl2cm_plugin.collections import connect, import_folder
+
+    with connect(arguments.vectorizer, data=arguments.data) as client:
+        report = import_folder(
+            _open_or_create(client, arguments), arguments.folder, captions_language=arguments.captions
+        )
+    Console().print(str(report), markup=False, highlight=False, soft_wrap=True)
+    return 0 if report.imported or report.unchanged else 1
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Say what is wrong before a server is started for it."""
+    from cl2cm_plugin.collections.schema import check_name
+    from cl2cm_plugin.collections.vectorizer_address import model_served_at
+
+    check_name(arguments.collection)
+    model_served_at(arguments.vectorizer)
+
+
+def _open_or_create(client: WeaviateClient, arguments: argparse.Namespace) -> Collection:
+    from cl2cm_plugin.collections import collection_facts, create, open_collection
+
+    name, vectorizer, inside = arguments.collection, arguments.vectorizer, arguments.vectorizer_from_weaviate
+    if not client.collections.exists(name):
+        return create(
+            client,
+            name,
+            vectorizer,
+            caption_language=arguments.captions or "en",
+            store_media=arguments.store_media,
+            address_for_server=inside,
+        )
+    collection = open_collection(client, name, vectorizer, address_for_server=inside)
+    if arguments.store_media and not collection_facts(collection).store_media:
+        raise UserError(
+            f"The collection {name} was made without --store-media, which cannot be changed: leave the option out, or "
+            "choose another name."
+        )
+    return collection
+
+
+def run_search(arguments: argparse.Namespace) -> int:
+    """Search and print a table.
+
+    Args:
+        arguments: As :func:`register` describes them.
+
+    Returns:
+        0.
+    """
+    if (arguments.query is None) == (arguments.picture is None):
+        raise UserError(
+            'Search with a sentence or with a picture: cl2cm search "QUERY", or cl2cm search --picture FILE.'
+        )
+    if arguments.hybrid and arguments.picture is not None:
+        raise UserError("--hybrid needs words: leave --picture out, or --hybrid.")
+    _check(arguments)
+
+    from cl2cm_plugin.collections import by_picture, by_text, connect, hybrid, open_collection
+
+    with connect(arguments.vectorizer, data=arguments.data) as client:
+        collection = open_collection(
+            client,
+            arguments.collection,
+            arguments.vectorizer,
+            address_for_server=arguments.vectorizer_from_weaviate,
+        )
+        options: dict[str, Any] = {
+            "limit": arguments.limit,
+            "target": "picture_and_caption" if arguments.with_captions else "picture",
+        }
+        if arguments.picture is not None:
+            found = by_picture(collection, arguments.picture, **options)
+        else:
+            found = (hybrid if arguments.hybrid else by_text)(collection, arguments.query, **options)
+    _print(found.objects, by_score=arguments.hybrid)
+    return 0
+
+
+def _print(objects: list[Any], *, by_score: bool) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("", "score" if by_score else "distance", "file", "caption")
+    for rank, found in enumerate(objects, start=1):
+        number = found.metadata.score if by_score else found.metadata.distance
+        table.add_row(
+            str(rank),
+            f"{number:.3f}",
+            Text(str(found.properties.get("file") or "")),
+            Text(str(found.properties.get("caption") or "")),
+        )
+    Console().print(table if objects else "Nothing found.")

@@ -1,0 +1,213 @@
+"""Import a folder of pictures into a collection, and go on where an earlier import stopped."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid5
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from weaviate.exceptions import WeaviateBaseError
+
+from cl2cm_plugin.collections.captions import read_captions
+from cl2cm_plugin.collections.pictures import MAX_SIDE, UnreadablePicture, find_pictures, prepare
+from cl2cm_plugin.collections.report import ImportReport
+from cl2cm_plugin.collections.schema import CollectionFacts, collection_facts
+from cl2cm_plugin.collections.sender import Item, Sender
+from cl2cm_plugin.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from weaviate.collections import Collection
+
+# Fixed for ever: an object's id is made from it and the file's path, so that importing again never doubles.
+NAMESPACE = UUID("5d9f6c1e-7a55-5b0c-9f0e-0c2c6d1f3a77")
+# The server takes 100 MB a message, and base64 adds a third.
+MAX_BYTES_AT_ONCE = 32_000_000
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    path: Path
+    file: str
+    caption: str | None
+
+    @property
+    def id(self) -> UUID:
+        return object_id(self.file)
+
+
+def object_id(file: str) -> UUID:
+    """The id of a file's object.
+
+    Args:
+        file: Its path relative to the imported folder, with forward slashes.
+
+    Returns:
+        The same id for the same path, always.
+    """
+    return uuid5(NAMESPACE, file)
+
+
+def import_folder(
+    collection: Collection,
+    folder: Path | str,
+    *,
+    captions_language: str | None = None,
+    batch_size: int = 50,
+    max_side: int = MAX_SIDE,
+    wait_seconds: float = 60.0,
+    progress: bool = True,
+) -> ImportReport:
+    """Import the pictures of a folder, and their captions where there are any.
+
+    A captioned-media folder has pictures in ``media/`` and tables in ``captions/<language>.tsv``; any other folder is
+    searched for pictures with its subfolders. A picture that the collection already holds, with the same caption, is
+    skipped, so an import that stopped goes on where it was; a changed one is replaced; one that cannot be opened, or
+    that the vectorizer refuses, fails alone. Objects of files that are gone stay.
+
+    Args:
+        collection: A collection that :func:`~cl2cm_plugin.collections.schema.create` made.
+        folder: The folder. Paths inside it identify the pictures, so two folders with the same paths overwrite each
+            other.
+        captions_language: Which captions to import; by default those in the collection's caption language.
+        batch_size: Objects in one request.
+        max_side: Pictures with a longer side, in pixels, are scaled down before they travel.
+        wait_seconds: How long to wait for a vectorizer that is away.
+        progress: Show a progress bar on standard error.
+
+    Returns:
+        What was imported, skipped and left out.
+
+    Raises:
+        ModelMismatch: The vectorizer serves another model than the one that made the collection.
+        UserError: The folder is not there, holds no picture or lacks the captions; the vectorizer or the server stayed
+            away (the message says how many pictures were imported; importing again goes on from there).
+    """
+    start = time.monotonic()
+    facts = collection_facts(collection)
+    candidates = _candidates(Path(folder).expanduser(), captions_language, facts)
+    report = ImportReport()
+    with _progress_bar(disable=not progress) as bar:
+        sender = Sender(
+            collection, facts.address, batch_size=batch_size, wait_seconds=wait_seconds, notify=bar.console.print
+        )
+        task = bar.add_task("importing", total=len(candidates))
+        # Two requests are under way at a time.
+        for begin in range(0, len(candidates), 2 * batch_size):
+            group = candidates[begin : begin + 2 * batch_size]
+            for items in _portions(_changed(collection, group, report), report, max_side):
+                report.failed += sender.send(items)
+                report.imported = sender.imported
+                bar.update(task, completed=report.imported + report.unchanged + len(report.failed))
+            bar.update(task, completed=begin + len(group))
+    report.seconds = time.monotonic() - start
+    return report
+
+
+def _candidates(folder: Path, language: str | None, facts: CollectionFacts) -> list[_Candidate]:
+    if not folder.is_dir():
+        raise UserError(f"There is no folder {folder}; name a folder of pictures.")
+    captions: dict[str, str] = {}
+    if (folder / "captions").is_dir():
+        captions = read_captions(folder, _language(language, facts))
+    elif language is not None:
+        raise UserError(f"{folder} has no captions: captions in {language!r} belong in captions/{language}.tsv there.")
+    media = folder / "media" if (folder / "media").is_dir() else folder
+    found = find_pictures(media)
+    if not found:
+        raise UserError(
+            f"There is no picture in {media}; pictures end in .jpg, .png, .webp, .gif, .tif, .bmp or .avif."
+        )
+    return [
+        _Candidate(path, path.relative_to(folder).as_posix(), captions.get(_media_id(path, media))) for path in found
+    ]
+
+
+def _language(language: str | None, facts: CollectionFacts) -> str:
+    if language not in {None, facts.caption_language}:
+        raise UserError(
+            f"The collection was made for captions in {facts.caption_language!r}, not in {language!r}: import those, "
+            "or make another collection."
+        )
+    return facts.caption_language
+
+
+def _media_id(path: Path, media: Path) -> str:
+    return path.relative_to(media).with_suffix("").as_posix()
+
+
+def _changed(
+    collection: Collection, group: list[_Candidate], report: ImportReport
+) -> Iterator[tuple[_Candidate, str]]:
+    """Give those that the collection does not hold as they are, each with the hash of its file."""
+    known = _known(collection, group, report)
+    for candidate in group:
+        try:
+            with candidate.path.open("rb") as stream:
+                media_hash = hashlib.file_digest(stream, "sha256").hexdigest()
+        except OSError as error:
+            report.failed.append((candidate.file, f"the file cannot be read: {error.strerror}"))
+            continue
+        if known.get(candidate.id) == (media_hash, candidate.caption):
+            report.unchanged += 1
+        else:
+            yield candidate, media_hash
+
+
+def _known(collection: Collection, group: list[_Candidate], report: ImportReport) -> dict[UUID, tuple[Any, Any]]:
+    try:
+        found = collection.query.fetch_objects_by_ids(
+            [candidate.id for candidate in group],
+            limit=len(group),
+            return_properties=["media_hash", "caption"],
+        )
+    except WeaviateBaseError as error:
+        raise UserError(
+            f"The Weaviate server stopped answering ({error}). {report.imported} pictures were imported this time and "
+            "are kept: running the same command again goes on from there."
+        ) from error
+    return {
+        UUID(str(entry.uuid)): (entry.properties.get("media_hash"), entry.properties.get("caption"))
+        for entry in found.objects
+    }
+
+
+def _portions(changed: Iterator[tuple[_Candidate, str]], report: ImportReport, max_side: int) -> Iterator[list[Item]]:
+    """Open and scale pictures, and hand them over in portions that fit into memory and into one message."""
+    portion: list[Item] = []
+    size = 0
+    for candidate, media_hash in changed:
+        try:
+            content = prepare(candidate.path.read_bytes(), max_side)
+        except OSError as error:
+            report.failed.append((candidate.file, f"the file cannot be read: {error.strerror}"))
+            continue
+        except UnreadablePicture as error:
+            report.failed.append((candidate.file, str(error)))
+            continue
+        if portion and size + len(content) > MAX_BYTES_AT_ONCE:
+            yield portion
+            portion, size = [], 0
+        portion.append(_item(candidate, media_hash, content))
+        size += len(content)
+    if portion:
+        yield portion
+
+
+def _item(candidate: _Candidate, media_hash: str, content: bytes) -> Item:
+    properties = {"file": candidate.file, "image": base64.b64encode(content).decode(), "media_hash": media_hash}
+    if candidate.caption is not None:
+        properties["caption"] = candidate.caption
+    return Item(candidate.file, candidate.id, properties)
+
+
+def _progress_bar(*, disable: bool) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), disable=disable)

@@ -1,0 +1,39 @@
+"""What an import did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+_LISTED = 20
+
+
+@dataclass
+class ImportReport:
+    """What an import did; ``str(report)`` is a summary for people.
+
+    Attributes:
+        imported: Pictures that were new or had changed.
+        unchanged: Pictures that the collection already held, with the same caption.
+        failed: File (relative to the folder) and reason of each picture that was left out.
+        seconds: How long it took.
+    """
+
+    imported: int = 0
+    unchanged: int = 0
+    failed: list[tuple[str, str]] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        speed = f" ({self.imported / self.seconds:.0f} a second)" if self.imported and self.seconds else ""
+        lines = [
+            f"{_pictures(self.imported)} imported, {self.unchanged} unchanged, {len(self.failed)} failed "
+            f"in {self.seconds:.1f} s{speed}."
+        ]
+        lines += [f"  {file}: {reason}" for file, reason in self.failed[:_LISTED]]
+        if len(self.failed) > _LISTED:
+            lines.append(f"  and {len(self.failed) - _LISTED} more")
+        return "\n".join(lines)
+
+
+def _pictures(count: int) -> str:
+    return "1 picture" if count == 1 else f"{count} pictures"
