@@ -6,10 +6,32 @@ place (see :mod:`cl2cm_plugin.name_resolution`). The import stays cheap: no torc
 
 from __future__ import annotations
 
-from cl2cm_plugin.encoder.model_store import path
+from typing import TYPE_CHECKING
+
 from cl2cm_plugin.errors import UserError
 from cl2cm_plugin.name_resolution import install_hook
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 __all__ = ["UserError", "path"]
+
+
+def path(name: str) -> Path:
+    """Return the folder of an installed model.
+
+    Args:
+        name: The name that it was installed under, for example ``cl2cm-de``.
+
+    Returns:
+        Its folder, ready for ``SentenceTransformer(str(path))``.
+
+    Raises:
+        UserError: No model of that name is installed.
+    """
+    from cl2cm_plugin.encoder import model_store
+
+    return model_store.path(name)
+
 
 install_hook()
