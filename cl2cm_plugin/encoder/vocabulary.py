@@ -1,0 +1,175 @@
+"""Cut a multilingual tokenizer and its embedding matrix down to the languages in use.
+
+Most of a small multilingual model is its embedding matrix (multilingual-e5-small: 96 of 118 million weights). By
+default every piece in the scripts of the languages stays, so that words nobody has seen yet keep their pieces; the
+smallest models are cut to the pieces of a corpus.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from cl2cm_plugin.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+# ISO 15924 codes that stand for several scripts of Unicode.
+_COMPOSITE_SCRIPTS = {
+    "Jpan": ("Hira", "Kana", "Hani"),
+    "Kore": ("Hang", "Hani"),
+    "Hans": ("Hani",),
+    "Hant": ("Hani",),
+}
+# What marks the start or the inside of a word in a piece, and is no letter of a language.
+_MARKS = ("\u2581", "##")
+
+
+def scripts_of(languages: Iterable[str]) -> list[str]:
+    """Name the scripts that languages are written in.
+
+    Args:
+        languages: ISO 639-1 codes such as ``de`` or ``ja``.
+
+    Returns:
+        ISO 15924 codes such as ``Latn``, sorted, without repetition.
+
+    Raises:
+        UserError: Unicode's CLDR does not know one of the languages.
+    """
+    from babel.core import get_global
+
+    likely = get_global("likely_subtags")
+    scripts: set[str] = set()
+    for language in languages:
+        if language not in likely:
+            raise UserError(f"Unknown language {language!r}: give an ISO 639-1 code such as de, fr or ja.")
+        script = likely[language].split("_")[1]
+        scripts.update(_COMPOSITE_SCRIPTS.get(script, (script,)))
+    return sorted(scripts)
+
+
+def pieces_in_scripts(pieces: Iterable[str], languages: Iterable[str]) -> set[str]:
+    """Keep the pieces that the scripts of some languages can write, with all digits, punctuation and symbols.
+
+    Args:
+        pieces: The pieces of a tokenizer.
+        languages: ISO 639-1 codes.
+
+    Returns:
+        The pieces to keep.
+    """
+    import regex
+
+    classes = "".join(rf"\p{{Script={script}}}" for script in [*scripts_of(languages), "Common", "Inherited"])
+    written = regex.compile(f"[{classes}]*")
+    return {piece for piece in pieces if written.fullmatch(_without_mark(piece))}
+
+
+def pieces_in_texts(
+    pieces: Iterable[str], languages: Iterable[str], texts: Iterable[str], tokenize: Callable[[str], list[str]]
+) -> set[str]:
+    """Keep the pieces that some texts need, the beginnings of those, and every single character of the scripts.
+
+    Args:
+        pieces: The pieces of a tokenizer.
+        languages: ISO 639-1 codes.
+        texts: All texts that must keep their segmentation.
+        tokenize: Splits one text into pieces.
+
+    Returns:
+        The pieces to keep.
+    """
+    pieces = set(pieces)
+    kept = {piece for piece in pieces_in_scripts(pieces, languages) if len(_without_mark(piece)) <= 1}
+    for text in texts:
+        for piece in tokenize(text):
+            kept.update(piece[:length] for length in range(1, len(piece) + 1))
+    return kept & pieces
+
+
+def cut(folder: Path, out: Path, kept: set[str]) -> int:
+    """Write a text backbone with a smaller vocabulary; vectors of texts that keep their pieces do not change.
+
+    Args:
+        folder: A Hugging Face folder with a Unigram or WordPiece ``tokenizer.json``.
+        out: The folder to write.
+        kept: The pieces to keep; special tokens always stay.
+
+    Returns:
+        The number of pieces kept.
+
+    Raises:
+        UserError: The tokenizer is of another kind, whose pieces depend on each other.
+    """
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.save_pretrained(out)
+    file = out / "tokenizer.json"
+    description = json.loads(file.read_text(encoding="utf-8"))
+    old_ids = _cut_description(description, kept)
+    file.write_text(json.dumps(description, ensure_ascii=False), encoding="utf-8")
+
+    model = AutoModel.from_pretrained(folder)
+    rows = model.get_input_embeddings().weight.detach()[torch.tensor(old_ids)].clone()
+    embedding = torch.nn.Embedding.from_pretrained(rows, freeze=False)
+    model.set_input_embeddings(embedding)
+    model.config.vocab_size = len(old_ids)
+    for name in ("bos", "eos", "pad"):
+        setattr(model.config, f"{name}_token_id", _token_id(description, getattr(tokenizer, f"{name}_token")))
+    embedding.padding_idx = model.config.pad_token_id
+    model.save_pretrained(out)
+    return len(old_ids)
+
+
+def pieces_of(folder: Path) -> list[str]:
+    """List the pieces of a Hugging Face folder's tokenizer, in the order of their ids."""
+    description = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    return [piece for piece, _ in _entries(description)]
+
+
+def _without_mark(piece: str) -> str:
+    for mark in _MARKS:
+        piece = piece.removeprefix(mark)
+    return piece
+
+
+def _entries(description: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Pieces in the order of their ids, each with its score (Unigram) or id (WordPiece)."""
+    vocabulary = description["model"]["vocab"]
+    if isinstance(vocabulary, list):
+        return [(piece, score) for piece, score in vocabulary]
+    if description["model"].get("type") == "WordPiece":
+        return sorted(vocabulary.items(), key=lambda entry: entry[1])
+    raise UserError(
+        f"The vocabulary of a {description['model'].get('type')} tokenizer cannot be cut: its pieces are merged from "
+        "one another. Write `vocabulary: all` in the recipe."
+    )
+
+
+def _cut_description(description: dict[str, Any], kept: set[str]) -> list[int]:
+    """Cut a decoded ``tokenizer.json`` in place and return the old ids of the rows that stay."""
+    special = {token["content"] for token in description["added_tokens"]}
+    entries = _entries(description)
+    old_ids = [index for index, (piece, _) in enumerate(entries) if piece in kept or piece in special]
+    new_ids = {entries[old][0]: new for new, old in enumerate(old_ids)}
+    model = description["model"]
+    if isinstance(model["vocab"], list):
+        unknown = entries[model["unk_id"]][0]
+        model["vocab"] = [list(entries[old]) for old in old_ids]
+        model["unk_id"] = new_ids[unknown]
+    else:
+        model["vocab"] = new_ids
+    for token in description["added_tokens"]:
+        token["id"] = new_ids[token["content"]]
+    for token in (description.get("post_processor") or {}).get("special_tokens", {}).values():
+        token["ids"] = [new_ids[content] for content in token["tokens"]]
+    return old_ids
+
+
+def _token_id(description: dict[str, Any], content: str | None) -> int | None:
+    return next((token["id"] for token in description["added_tokens"] if token["content"] == content), None)

@@ -1,0 +1,89 @@
+"""Reader for the benchmark photographs: Flickr8k pictures with captions in six languages, for research only.
+
+Sentence pairs are the ``m30k-parallel`` rows of the training pictures, the parallel sentences without a photograph,
+and the machine translations (origin ``mt``). The captions that people wrote from the pictures in other languages than
+English are read as captions, for evaluation and for the supervised upper bound, never as sentence pairs.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from typing import TYPE_CHECKING
+
+from cl2cm_plugin.tables import read_table
+from trainer.corpus.captioned_media import CaptionedMedia, assemble
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from trainer.corpus.captioned_media import Row
+
+LICENCE = "Photographs from Flickr and their captions: non-commercial research and education only."
+SOURCE_LANGUAGE = "en"
+_PARALLEL = "m30k-parallel"
+
+
+def recognises(folder: Path) -> bool:
+    """Tell whether a folder is a copy of the benchmark photographs."""
+    return (folder / "images.tsv").is_file() and (folder / "captions" / "train.en.tsv").is_file()
+
+
+def read(folder: Path) -> CaptionedMedia:
+    """Read the benchmark photographs.
+
+    Args:
+        folder: The copy, with ``images/``, ``captions/``, ``captions-mt/``, ``splits/`` and ``text/``.
+
+    Returns:
+        The corpus; splits ``train``, ``val`` and, with captions in all six languages, ``train-6lang``, ``val-6lang``.
+
+    Raises:
+        UserError: A table is missing or lacks a column.
+    """
+    media = [(media_id, str(folder / "images" / f"{media_id}.jpg")) for (media_id,) in _images(folder)]
+    captions: list[Row] = [
+        (media_id, file.stem.partition(".")[2], caption, source)
+        for file in sorted((folder / "captions").glob("*.tsv"))
+        for media_id, caption, source in read_table(file, ("image_id", "caption", "source"))
+    ]
+    splits = {file.stem: file.read_text(encoding="utf-8").split() for file in (folder / "splits").glob("*.txt")}
+    train = set(splits["train"])
+    pairs = [*_parallel_captions(captions, train), *_parallel_text(folder), *_machine_translations(folder)]
+    # A sentence can stand among the captions and among the parallel text.
+    return assemble(
+        "benchmark-photographs", folder, media, captions, list(dict.fromkeys(pairs)), splits, licence=LICENCE
+    )
+
+
+def _images(folder: Path) -> list[Row]:
+    return list(read_table(folder / "images.tsv", ("image_id",)))
+
+
+def _parallel_captions(captions: list[Row], train: set[str]) -> list[Row]:
+    parallel = [row for row in captions if row[3] == _PARALLEL and row[0] in train]
+    english = {media_id: caption for media_id, language, caption, _ in parallel if language == SOURCE_LANGUAGE}
+    return [
+        (SOURCE_LANGUAGE, language, english[media_id], caption, "human")
+        for media_id, language, caption, _ in parallel
+        if language != SOURCE_LANGUAGE and media_id in english
+    ]
+
+
+def _parallel_text(folder: Path) -> list[Row]:
+    pairs: list[Row] = []
+    with gzip.open(folder / "text" / "parallel-train.tsv.gz", "rt", encoding="utf-8", newline="") as stream:
+        rows = csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE)
+        for row in rows:
+            for language, sentence in row.items():
+                if language not in ("image_id", SOURCE_LANGUAGE) and sentence:
+                    pairs.append((SOURCE_LANGUAGE, language, row[SOURCE_LANGUAGE], sentence, "human"))
+    return pairs
+
+
+def _machine_translations(folder: Path) -> list[Row]:
+    return [
+        (SOURCE_LANGUAGE, file.stem.partition(".")[2], source, target, "mt")
+        for file in sorted((folder / "captions-mt").glob("train.*.tsv"))
+        for source, target in read_table(file, ("source_en", "caption"))
+    ]

@@ -1,0 +1,232 @@
+"""The captioned-media format: a folder of media with caption tables per language, and sentence pairs.
+
+    media/<media_id>.<png, jpg, ...>      the pictures
+    captions/<language>.tsv               media_id, caption[, source]
+    pairs/<source>-<target>.tsv           source, target[, origin]: a sentence and its translation
+    splits/<name>.txt                     one media id a line
+    corpus.yaml                           name, licence, attribution
+
+Everything but ``media/`` and one caption table may be absent. A translation belongs to the captions that equal its
+source sentence, so no table ever says which picture a translated sentence describes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from datasets import Dataset, Features, Image, Value
+
+from cl2cm_plugin.errors import UserError
+from cl2cm_plugin.tables import read_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+# One line of a table.
+Row = tuple[str, ...]
+
+_TEXT = Value("string")
+_MEDIA = Features({"media_id": _TEXT, "image": Image(decode=False)})
+_CAPTIONS = Features({"media_id": _TEXT, "language": _TEXT, "caption": _TEXT, "source": _TEXT})
+_PAIRS = Features(
+    {"source_language": _TEXT, "target_language": _TEXT, "source": _TEXT, "target": _TEXT, "origin": _TEXT}
+)
+
+
+@dataclass(frozen=True)
+class CaptionedMedia:
+    """A corpus in memory; pictures stay files until they are opened.
+
+    Attributes:
+        name: A short name.
+        folder: Where it was read from.
+        media: Columns ``media_id`` and ``image`` (not decoded: a path).
+        captions: Columns ``media_id``, ``language``, ``caption``, ``source`` (who wrote it, may be empty).
+        pairs: Columns ``source_language``, ``target_language``, ``source``, ``target``, ``origin``.
+        splits: Media ids by name of the split.
+        licence: A sentence or an SPDX identifier; empty if the folder does not say.
+        attribution: What has to stand wherever a picture is shown; empty if nothing.
+    """
+
+    name: str
+    folder: Path
+    media: Dataset
+    captions: Dataset
+    pairs: Dataset
+    splits: dict[str, list[str]]
+    licence: str = ""
+    attribution: str = ""
+
+    @property
+    def languages(self) -> list[str]:
+        """The languages that have captions, sorted."""
+        return sorted(set(self.captions["language"]))
+
+    def media_ids(self, split: str | None = None) -> list[str]:
+        """List the media of a split, or all of them.
+
+        Args:
+            split: The name of a split.
+
+        Returns:
+            Media ids in the order of the split's file, or of the media.
+
+        Raises:
+            UserError: There is no such split.
+        """
+        if split is None:
+            return list(self.media["media_id"])
+        if split not in self.splits:
+            raise UserError(
+                f"{self.folder} has no split {split!r}: found {', '.join(sorted(self.splits)) or 'no splits/'}."
+            )
+        return self.splits[split]
+
+    def files(self) -> dict[str, str]:
+        """Map each media id to its file."""
+        return {row["media_id"]: row["image"]["path"] for row in self.media}
+
+    def captions_in(self, language: str, media_ids: Iterable[str]) -> list[tuple[str, str]]:
+        """List the captions of some media in one language.
+
+        Args:
+            language: A language code.
+            media_ids: The media wanted.
+
+        Returns:
+            Pairs of media id and caption, in the order of the table.
+
+        Raises:
+            UserError: The corpus has no captions in that language.
+        """
+        if language not in self.languages:
+            raise UserError(
+                f"{self.folder} has no captions in {language!r}: found {', '.join(self.languages) or 'none'}."
+            )
+        wanted = set(media_ids)
+        columns = (self.captions[name] for name in ("media_id", "language", "caption"))
+        return [
+            (owner, caption) for owner, of, caption in zip(*columns, strict=True) if of == language and owner in wanted
+        ]
+
+
+def recognises(folder: Path) -> bool:
+    """Tell whether a folder looks like captioned media."""
+    return (folder / "media").is_dir() and (folder / "captions").is_dir()
+
+
+def read(folder: Path) -> CaptionedMedia:
+    """Read a captioned-media folder.
+
+    Args:
+        folder: A folder in the format that this module describes.
+
+    Returns:
+        The corpus.
+
+    Raises:
+        UserError: A table lacks a column, names a medium that is not there, or a split is unknown to the media.
+    """
+    media = [(path.relative_to(folder / "media").with_suffix("").as_posix(), str(path)) for path in _media(folder)]
+    known = {media_id for media_id, _ in media}
+    captions = [row for file in sorted((folder / "captions").glob("*.tsv")) for row in _captions(file, known)]
+    pairs = [row for file in sorted((folder / "pairs").glob("*.tsv")) for row in _pairs(file)]
+    splits = {file.stem: _split(file, known) for file in sorted((folder / "splits").glob("*.txt"))}
+    facts = _facts(folder / "corpus.yaml")
+    return assemble(
+        facts.get("name", folder.name),
+        folder,
+        media,
+        captions,
+        pairs,
+        splits,
+        licence=facts.get("licence", ""),
+        attribution=facts.get("attribution", ""),
+    )
+
+
+def assemble(
+    name: str,
+    folder: Path,
+    media: Sequence[Row],
+    captions: Sequence[Row],
+    pairs: Sequence[Row],
+    splits: dict[str, list[str]],
+    licence: str = "",
+    attribution: str = "",
+) -> CaptionedMedia:
+    """Put rows together into a corpus.
+
+    Args:
+        name: A short name.
+        folder: Where the rows come from.
+        media: Media id and file.
+        captions: Media id, language, caption, source.
+        pairs: Source language, target language, source sentence, target sentence, origin.
+        splits: Media ids by name of the split.
+        licence: What the media may be used for.
+        attribution: What has to stand wherever a picture is shown.
+
+    Returns:
+        The corpus.
+    """
+    images = [(media_id, {"path": file, "bytes": None}) for media_id, file in media]
+    return CaptionedMedia(
+        name,
+        folder,
+        _dataset(images, _MEDIA),
+        _dataset(captions, _CAPTIONS),
+        _dataset(pairs, _PAIRS),
+        splits,
+        licence,
+        attribution,
+    )
+
+
+def _dataset(rows: Sequence[tuple[Any, ...]], features: Features) -> Dataset:
+    columns = zip(*rows, strict=True) if rows else ([] for _ in features)
+    return Dataset.from_dict(dict(zip(features, map(list, columns), strict=True)), features=features)
+
+
+def _media(folder: Path) -> list[Path]:
+    files = sorted(path for path in (folder / "media").rglob("*") if path.is_file() and not path.name.startswith("."))
+    if not files:
+        raise UserError(f"{folder / 'media'} holds no pictures.")
+    return files
+
+
+def _captions(file: Path, known: set[str]) -> list[Row]:
+    rows: list[Row] = []
+    for media_id, caption, source in read_table(file, ("media_id", "caption"), ("source",)):
+        if media_id not in known:
+            raise UserError(f"{file} has a caption for {media_id!r}, but media/ holds no file of that name.")
+        rows.append((media_id, file.stem, caption, source))
+    return rows
+
+
+def _pairs(file: Path) -> list[Row]:
+    source_language, dash, target_language = file.stem.partition("-")
+    if not dash:
+        raise UserError(f"{file} should be named <source>-<target>.tsv, for example en-de.tsv.")
+    table = read_table(file, ("source", "target"), ("origin",))
+    return [(source_language, target_language, source, target, origin) for source, target, origin in table]
+
+
+def _split(file: Path, known: set[str]) -> list[str]:
+    media_ids = file.read_text(encoding="utf-8").split()
+    unknown = [media_id for media_id in media_ids if media_id not in known]
+    if unknown:
+        raise UserError(f"{file} names {unknown[0]!r} ({len(unknown)} such lines), but media/ holds no such file.")
+    return media_ids
+
+
+def _facts(file: Path) -> dict[str, str]:
+    if not file.is_file():
+        return {}
+    try:
+        return yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise UserError(f"{file} is not YAML: {error}") from None

@@ -1,0 +1,127 @@
+"""Retrieval between pictures and captions: R@k in both directions, median rank, SumR.
+
+R@k is the field's hit rate: the share of queries with at least one right answer among the first k. Ties count against:
+an answer that scores as high as the right one is ranked before it, so a constant model scores no better than chance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cl2cm_plugin.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CUTOFFS = (1, 5, 10)
+_ROWS_AT_ONCE = 1024
+
+
+@dataclass(frozen=True)
+class Direction:
+    """One direction of retrieval: shares in percent, ranks from 1.
+
+    Attributes:
+        r1: R@1 in percent.
+        r5: R@5 in percent.
+        r10: R@10 in percent.
+        median_rank: Median over the queries of the rank of the best right answer.
+        queries: Number of queries.
+        gallery: Number of answers to choose from.
+    """
+
+    r1: float
+    r5: float
+    r10: float
+    median_rank: float
+    queries: int
+    gallery: int
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """Both directions of retrieval for one language."""
+
+    text_to_image: Direction
+    image_to_text: Direction
+
+    @property
+    def sum_r(self) -> float:
+        """SumR: the sum of the six R@k, 0 to 600."""
+        return sum(d.r1 + d.r5 + d.r10 for d in (self.text_to_image, self.image_to_text))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the figures as plain values for JSON."""
+        return {**asdict(self), "sum_r": self.sum_r}
+
+
+def evaluate(images: np.ndarray, texts: np.ndarray, image_of_text: Sequence[int] | np.ndarray) -> Retrieval:
+    """Measure retrieval between pictures and captions.
+
+    Args:
+        images: Unit vectors of the gallery, shape (n, d).
+        texts: Unit vectors of the captions, shape (m, d).
+        image_of_text: Row in ``images`` of the picture that each caption describes, shape (m,).
+
+    Returns:
+        The figures of both directions. A picture counts as found if any of its captions is among the first k; a
+        picture without a caption is part of the gallery, but no query.
+
+    Raises:
+        ValueError: A vector is not finite, or the shapes do not fit.
+        UserError: There is no picture or no caption.
+    """
+    owner = np.asarray(image_of_text)
+    _check(images, texts, owner)
+    return Retrieval(
+        text_to_image=summarise(text_ranks(images, texts, owner), len(images)),
+        image_to_text=summarise(image_ranks(images, texts, owner), len(texts)),
+    )
+
+
+def text_ranks(images: np.ndarray, texts: np.ndarray, owner: np.ndarray) -> np.ndarray:
+    """Rank of each caption's picture in the gallery, from 1, ties counted against; shape (m,)."""
+    ranks = np.empty(len(texts), dtype=np.int64)
+    for start in range(0, len(texts), _ROWS_AT_ONCE):
+        rows = slice(start, start + _ROWS_AT_ONCE)
+        scores = texts[rows] @ images.T
+        right = np.take_along_axis(scores, owner[rows, None], axis=1)
+        ranks[rows] = (scores >= right).sum(axis=1)
+    return ranks
+
+
+def image_ranks(images: np.ndarray, texts: np.ndarray, owner: np.ndarray) -> np.ndarray:
+    """Rank of the best caption of each picture that has one, from 1, ties counted against."""
+    ranks = []
+    for image in np.unique(owner):
+        scores = texts @ images[image]
+        own = owner == image
+        ranks.append(1 + int((scores[~own] >= scores[own].max()).sum()))
+    return np.asarray(ranks)
+
+
+def summarise(ranks: np.ndarray, gallery: int) -> Direction:
+    """Turn ranks, from 1, into R@k in percent and a median rank.
+
+    Args:
+        ranks: One rank a query.
+        gallery: Number of answers that each query chose from.
+
+    Returns:
+        The figures of one direction.
+    """
+    r1, r5, r10 = (100 * float((ranks <= k).mean()) for k in CUTOFFS)
+    return Direction(r1, r5, r10, float(np.median(ranks)), len(ranks), gallery)
+
+
+def _check(images: np.ndarray, texts: np.ndarray, owner: np.ndarray) -> None:
+    if len(images) == 0 or len(texts) == 0:
+        raise UserError(f"Nothing to evaluate: {len(images)} pictures and {len(texts)} captions.")
+    if images.shape[1:] != texts.shape[1:] or owner.shape != (len(texts),):
+        raise ValueError(f"Shapes do not fit: images {images.shape}, texts {texts.shape}, owners {owner.shape}.")
+    for name, vectors in (("picture", images), ("caption", texts)):
+        if not np.isfinite(vectors).all():
+            raise ValueError(f"A {name} vector holds NaN or infinity; the model is broken.")

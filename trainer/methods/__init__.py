@@ -1,0 +1,1 @@
+"""One LightningModule per stage of a method; both stages share what is in ``stage.py``."""

@@ -1,0 +1,65 @@
+"""Stage 1 of CL2CM: the cross-lingual network, on sentences and their translations.
+
+One multilingual text tower encodes both languages. ``L_CL = L_sent(s, t) + weight * L_word`` (our reading of the
+total; the paper's weights are not public).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from trainer.methods.stage import Stage
+from trainer.objectives.contrastive import contrastive
+from trainer.objectives.word_alignment import transport_distance
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from trainer.corpus.training_data import SentencePair
+    from trainer.recipe import CrossLingual
+    from trainer.towers import TrainedText
+
+
+class CrossLingualNetwork(Stage):
+    """Sentence level (contrastive) and word level (optimal transport) alignment of two languages.
+
+    Args:
+        text: The trained part of the text tower.
+        settings: The recipe's lines on this stage.
+        states: Frozen states by sentence.
+        seed: Seeds order and dropout.
+    """
+
+    def __init__(self, text: TrainedText, settings: CrossLingual, states: dict[str, Tensor], seed: int) -> None:
+        super().__init__("Stage 1, cross-lingual network", settings.optimiser, seed)
+        self.text = text
+        self.settings = settings
+        self._states = states
+
+    def collate(self, items: list[SentencePair]) -> dict[str, Any]:
+        """Look up the frozen states of some sentence pairs."""
+        return {
+            "source": [self._states[item.source] for item in items],
+            "target": [self._states[item.target] for item in items],
+            "group": torch.tensor([item.group for item in items]),
+        }
+
+    def backbone_parameters(self) -> list[nn.Parameter]:
+        """List the parameters of the text backbone's trained layers."""
+        return list(self.text.layers.parameters())
+
+    def losses(self, batch: dict[str, Any]) -> dict[str, Tensor]:
+        """Compute the sentence level, and the word level where it has a weight."""
+        source, target = self.text(batch["source"]), self.text(batch["target"])
+        losses = {
+            "sentence": contrastive(source.sentences, target.sentences, batch["group"], self.settings.temperature)
+        }
+        word = self.settings.word_alignment
+        if word.weight:
+            distance = transport_distance(
+                source.words, target.words, source.mask, target.mask, word.beta, word.iterations
+            )
+            losses["word"] = word.weight * distance
+        return losses

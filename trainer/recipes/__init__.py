@@ -1,0 +1,1 @@
+"""Shipped recipes: one complete training run each."""

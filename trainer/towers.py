@@ -1,0 +1,147 @@
+"""The text tower as training sees it: a frozen part whose states are computed once, and the part that is trained.
+
+The two parts share the modules of the SentenceTransformer that is being trained, so there is nothing to copy back.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+from rich.progress import track
+from torch import Tensor, nn
+
+from cl2cm_plugin.encoder import two_tower
+from cl2cm_plugin.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sentence_transformers import SentenceTransformer
+
+_BATCH = 128
+
+
+@dataclass(frozen=True)
+class TextOutput:
+    """What the text tower makes of B sentences.
+
+    Attributes:
+        sentences: Unit vectors, shape (B, d).
+        words: One projected vector a token, shape (B, L, d), not normalised.
+        mask: True for tokens, False for padding, shape (B, L).
+    """
+
+    sentences: Tensor
+    words: Tensor
+    mask: Tensor
+
+
+class FrozenText:
+    """The embeddings and lower layers of a text backbone: never trained, so run once a sentence.
+
+    Args:
+        model: The model in training.
+        trained_layers: How many of the upper layers belong to `TrainedText`.
+
+    Raises:
+        UserError: The backbone is not of BERT's form (``embeddings`` and ``encoder.layer``), or has fewer layers.
+    """
+
+    def __init__(self, model: SentenceTransformer, trained_layers: int) -> None:
+        transformer, _, _ = two_tower.text_route(model)
+        self._transformer = transformer
+        self._backbone: Any = transformer.model
+        self._layers = _layers(self._backbone)
+        if not 0 <= trained_layers <= len(self._layers):
+            raise UserError(
+                f"trained_layers is {trained_layers}, but the text backbone has {len(self._layers)} layers."
+            )
+        self._frozen = len(self._layers) - trained_layers
+
+    @torch.inference_mode()
+    def states(self, texts: Sequence[str]) -> dict[str, Tensor]:
+        """Compute the token states below the first trained layer.
+
+        Args:
+            texts: Sentences; repeated ones are computed once.
+
+        Returns:
+            For each different sentence its states, shape (tokens, hidden size), without padding.
+        """
+        # Sentences of similar length share a batch, so that little padding is computed.
+        different = sorted(set(texts), key=len)
+        states: dict[str, Tensor] = {}
+        starts = range(0, len(different), _BATCH)
+        for start in track(starts, f"Frozen states of {len(different)} sentences", transient=True):
+            batch = different[start : start + _BATCH]
+            features = self._transformer.preprocess([{"text": text} for text in batch])
+            hidden, mask = self._forward(features["input_ids"], features["attention_mask"])
+            for text, row, length in zip(batch, hidden, mask.sum(dim=1).tolist(), strict=True):
+                states[text] = row[:length].clone()
+        return states
+
+    def _forward(self, token_ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        hidden = self._backbone.embeddings(input_ids=token_ids)
+        for layer in self._layers[: self._frozen]:
+            hidden = _apply(layer, hidden, mask)
+        return hidden, mask
+
+
+class TrainedText(nn.Module):
+    """The upper layers, pooling and projection of the text tower.
+
+    Args:
+        model: The model in training; its modules are shared, not copied.
+        trained_layers: How many of the upper layers are trained; 0 trains the projection alone.
+    """
+
+    def __init__(self, model: SentenceTransformer, trained_layers: int) -> None:
+        super().__init__()
+        transformer, _, projection = two_tower.text_route(model)
+        layers = _layers(transformer.model)
+        self.layers = nn.ModuleList(layers[len(layers) - trained_layers :])
+        self.projection = projection.linear
+
+    def forward(self, states: Sequence[Tensor]) -> TextOutput:
+        """Encode sentences from their frozen states.
+
+        Args:
+            states: One tensor a sentence, shape (tokens, hidden size), from `FrozenText.states`.
+
+        Returns:
+            Sentence and word vectors.
+        """
+        hidden = nn.utils.rnn.pad_sequence(list(states), batch_first=True).to(self.projection.weight.device)
+        lengths = torch.tensor([len(state) for state in states], device=hidden.device)
+        mask = torch.arange(hidden.shape[1], device=hidden.device) < lengths[:, None]
+        for layer in self.layers:
+            hidden = _apply(layer, hidden, mask)
+        words = self.projection(hidden)
+        weights = mask[..., None].to(words.dtype)
+        # A linear projection of the mean is the mean of the projections.
+        mean = (words * weights).sum(dim=1) / weights.sum(dim=1)
+        return TextOutput(F.normalize(mean, dim=-1), words, mask)
+
+    def frozen_copy(self) -> TrainedText:
+        """Return a copy in eval mode that receives no gradient."""
+        return copy.deepcopy(self).eval().requires_grad_(False)
+
+
+def _layers(backbone: Any) -> Any:
+    try:
+        return backbone.encoder.layer
+    except AttributeError:
+        raise UserError(
+            f"Text backbones of the kind {type(backbone).__name__} cannot be trained here: their layers are not where "
+            "BERT, XLM-R and their relatives keep them."
+        ) from None
+
+
+def _apply(layer: Any, hidden: Tensor, mask: Tensor) -> Tensor:
+    attended = mask.bool()[:, None, None, :].expand(-1, 1, hidden.shape[1], -1)
+    output = layer(hidden, attended)
+    return output[0] if isinstance(output, tuple) else output
