@@ -2,8 +2,9 @@
 
 A package registers its subcommands through an entry point of the group ``cl2cm.commands`` that names a function
 ``register(subparsers)``; so no package imports one above it. A subcommand's parser sets ``run``, a function of the
-parsed arguments, and ``extra``, the optional dependencies that it needs. Heavy imports belong inside ``run``, so that
-``cl2cm --help`` answers at once and a missing extra is one clear sentence.
+parsed arguments, and ``extra``, the optional dependencies that it needs, and ``runs_models`` where it computes with
+torch. Heavy imports belong inside ``run``, so that ``cl2cm --help`` answers at once and a missing extra is one clear
+sentence.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
+from cl2cm_plugin.allocator import restart_with_fast_allocator
 from cl2cm_plugin.errors import UserError
 
 if TYPE_CHECKING:
@@ -44,6 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not hasattr(arguments, "run"):
         parser.print_help()
         return 0
+    if argv is None and getattr(arguments, "runs_models", False):
+        restart_with_fast_allocator()
     try:
         return arguments.run(arguments) or 0
     except UserError as error:

@@ -7,38 +7,34 @@ there, and gives what the run would have given.
 
 from __future__ import annotations
 
-import hashlib
 import json
+import shutil
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import lightning as L
-import numpy as np
-import torch
 import yaml
+from sentence_transformers import SentenceTransformer
 
 from cl2cm_plugin.encoder import backbones, model_card, model_info, two_tower, vocabulary
 from cl2cm_plugin.encoder.model_info import ModelInfo
 from cl2cm_plugin.errors import UserError
-from trainer.corpus.image_features import image_features
 from trainer.corpus.training_data import TrainingData, assemble
+from trainer.embedding import Embedder, FrozenParts, text_vectors
 from trainer.evaluation import report
 from trainer.methods.cl2cm import CrossModalNetwork
 from trainer.methods.cross_lingual import CrossLingualNetwork
 from trainer.methods.stage import train
-from trainer.towers import FrozenText, TrainedText
+from trainer.towers import TrainedText
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from sentence_transformers import SentenceTransformer
-
     from trainer.corpus.captioned_media import CaptionedMedia
-    from trainer.evaluation.retrieval import Retrieval
     from trainer.recipe import Recipe
 
-_TEXTS_AT_ONCE = 256
 _MODEL = "model"
 
 
@@ -72,29 +68,66 @@ def fit(recipe: Recipe, corpus: CaptionedMedia, folder: Path, evaluate_on: Seque
     Raises:
         UserError: The folder holds another run, or the corpus lacks what the recipe asks for.
     """
-    data = assemble(corpus, recipe.source_language, recipe.target_languages, recipe.split, recipe.origins)
+    data = training_data(recipe, corpus)
     _claim(folder, recipe, data)
-    if (folder / _MODEL / model_info.FILE_NAME).is_file():
+    if (folder / _MODEL).is_dir():
         return Run(folder, folder / _MODEL, model_info.read(folder / _MODEL))
     L.seed_everything(recipe.seed, workers=True, verbose=False)
-    image_folder = backbones.image_backbone(recipe.model.image)
-    text_folder = cut_backbone(recipe, corpus)
+    text_folder, image_folder = towers(recipe, data)
     model = two_tower.build(text_folder, image_folder, recipe.model.dimensions, recipe.model.max_tokens)
-    features = _features(model, image_folder, data, corpus, evaluate_on)
-    _train_stages(recipe, data, model, features, folder)
-    return _finish(recipe, corpus, model, features, folder, evaluate_on)
+    frozen = FrozenParts(model, text_folder, image_folder, recipe.model.trained_layers)
+    _train_stages(recipe, data, model, frozen, folder)
+    embedder = Embedder(model.eval(), frozen, recipe.model.trained_layers)
+    return _finish(recipe, corpus, model, embedder, folder, evaluate_on)
+
+
+def embedder_of(recipe: Recipe, corpus: CaptionedMedia, run: Run) -> Embedder:
+    """Encode with a finished run's model, through the caches of its frozen parts.
+
+    Args:
+        recipe: The run's recipe.
+        corpus: What it was trained on.
+        run: The run.
+
+    Returns:
+        Vectors as the model itself gives them, without computing again what the runs share.
+    """
+    text_folder, image_folder = towers(recipe, training_data(recipe, corpus))
+    model = SentenceTransformer(str(run.model), device="cpu", local_files_only=True)
+    frozen = FrozenParts(model, text_folder, image_folder, recipe.model.trained_layers)
+    return Embedder(model, frozen, recipe.model.trained_layers)
+
+
+def training_data(recipe: Recipe, corpus: CaptionedMedia) -> TrainingData:
+    """Collect what a recipe trains on."""
+    return assemble(corpus, recipe.source_language, recipe.target_languages, recipe.split, recipe.origins)
+
+
+def towers(recipe: Recipe, data: TrainingData) -> tuple[Path, Path]:
+    """Find the backbones of a recipe, the text backbone with its vocabulary cut; made once, then read from the cache.
+
+    Args:
+        recipe: Names the backbones, the languages and the rule for the vocabulary.
+        data: Its texts decide where the vocabulary is cut to the corpus.
+
+    Returns:
+        The Hugging Face folders of the text backbone and the image backbone.
+    """
+    return _cut_backbone(recipe, data), backbones.image_backbone(recipe.model.image)
 
 
 def _train_stages(
-    recipe: Recipe, data: TrainingData, model: SentenceTransformer, features: dict[str, torch.Tensor], folder: Path
+    recipe: Recipe, data: TrainingData, model: SentenceTransformer, frozen: FrozenParts, folder: Path
 ) -> None:
-    states = FrozenText(model, recipe.model.trained_layers).states(data.texts)
+    features = frozen.image_features(row.file for row in data.captioned_pictures)
+    states = frozen.text_states(data.texts)
     text = TrainedText(model, recipe.model.trained_layers)
 
     cross_lingual = CrossLingualNetwork(text, recipe.cross_lingual, states, recipe.seed)
     train(cross_lingual, data.sentence_pairs, cross_lingual.collate, folder / "cross_lingual")
 
-    teacher = _sentence_vectors(text, states)
+    # The teacher stays as it is from here on, so its vectors are all that stage 2 needs of it.
+    teacher = text_vectors(text, states)
     projection = two_tower.image_route(model)[1].linear
     cross_modal = CrossModalNetwork(text, projection, recipe.cross_modal, states, features, teacher, recipe.seed + 1)
     train(cross_modal, data.captioned_pictures, cross_modal.collate, folder / "cross_modal")
@@ -104,17 +137,16 @@ def _finish(
     recipe: Recipe,
     corpus: CaptionedMedia,
     model: SentenceTransformer,
-    features: dict[str, torch.Tensor],
+    embedder: Embedder,
     folder: Path,
     evaluate_on: Sequence[str],
 ) -> Run:
-    model.eval()
+    """Evaluate, and write the model folder as the last act of the run."""
     sections = []
     for split in evaluate_on:
-        media_ids = corpus.media_ids(split)
-        results = _evaluate(recipe, corpus, model, features, media_ids)
+        results = report.evaluate_split(corpus, split, recipe.languages, embedder.pictures, embedder.texts)
         label = ", seen in training" if split == recipe.split else ""
-        sections.append(f"Split `{split}`{label}, {len(media_ids)} pictures:\n\n{report.markdown(results)}")
+        sections.append(f"Split `{split}`{label}:\n\n{report.markdown(results)}")
     info = ModelInfo(
         name=recipe.model_name,
         fingerprint="",
@@ -122,11 +154,12 @@ def _finish(
         languages=recipe.languages,
         licence=corpus.licence,
         max_tokens=recipe.model.max_tokens,
-        image_size=image_size(model),
+        image_size=two_tower.image_size(model),
         trained_on=f"{corpus.name}, split {recipe.split}",
     )
-    card = model_card.write(info, _card_facts(recipe, model, sections))
     temporary = folder / f".{_MODEL}"
+    shutil.rmtree(temporary, ignore_errors=True)
+    card = model_card.write(info, _card_facts(recipe, model, sections))
     info = two_tower.save(model, temporary, card, info)
     temporary.rename(folder / _MODEL)
     return Run(folder, folder / _MODEL, info)
@@ -144,16 +177,7 @@ def _card_facts(recipe: Recipe, model: SentenceTransformer, sections: list[str])
     )
 
 
-def cut_backbone(recipe: Recipe, corpus: CaptionedMedia) -> Path:
-    """Find the text backbone with the vocabulary that a recipe asks for; made once, then read from the cache.
-
-    Args:
-        recipe: Names the backbone, the languages and the rule.
-        corpus: Its texts decide where the vocabulary is cut to the corpus.
-
-    Returns:
-        A Hugging Face folder.
-    """
+def _cut_backbone(recipe: Recipe, data: TrainingData) -> Path:
     backbone = backbones.text_backbone(recipe.model.text)
     if recipe.model.vocabulary == "all":
         return backbone
@@ -163,24 +187,15 @@ def cut_backbone(recipe: Recipe, corpus: CaptionedMedia) -> Path:
     else:
         from transformers import AutoTokenizer
 
-        tokenizer = AutoTokenizer.from_pretrained(backbone)
-        data = assemble(corpus, recipe.source_language, recipe.target_languages, recipe.split, recipe.origins)
-        kept = vocabulary.pieces_in_texts(pieces, recipe.languages, data.texts, tokenizer.tokenize)
-    key = _digest([str(backbone), *sorted(kept)])
-    folder = backbones.cache_folder() / "vocabularies" / f"{backbone.name}-{key}"
+        tokenize = AutoTokenizer.from_pretrained(backbone).tokenize
+        kept = vocabulary.pieces_in_texts(pieces, recipe.languages, data.texts, tokenize)
+    folder = backbones.cache_folder() / "vocabularies" / f"{backbone.name}-{_digest([str(backbone), *sorted(kept)])}"
     if not folder.is_dir():
         temporary = folder.with_name(f".{folder.name}")
         temporary.mkdir(parents=True, exist_ok=True)
         vocabulary.cut(backbone, temporary, kept)
         temporary.rename(folder)
     return folder
-
-
-def image_size(model: SentenceTransformer) -> int | None:
-    """Read the width in pixels that pictures are scaled to; None where the preprocessing does not say."""
-    processor: Any = two_tower.image_route(model)[0].processor
-    size = dict(getattr(getattr(processor, "image_processor", processor), "size", None) or {})
-    return size.get("width") or size.get("shortest_edge")
 
 
 def run_key(recipe: Recipe, data: TrainingData) -> str:
@@ -195,7 +210,7 @@ def run_key(recipe: Recipe, data: TrainingData) -> str:
 
 def _claim(folder: Path, recipe: Recipe, data: TrainingData) -> None:
     """Make a folder this run's own, or make sure that it is."""
-    facts = {"key": run_key(recipe, data), "recipe": recipe.model_dump()}
+    facts: dict[str, Any] = {"key": run_key(recipe, data), "recipe": recipe.model_dump()}
     file = folder / "run.json"
     if not file.is_file():
         folder.mkdir(parents=True, exist_ok=True)
@@ -206,63 +221,8 @@ def _claim(folder: Path, recipe: Recipe, data: TrainingData) -> None:
         )
 
 
-def _features(
-    model: SentenceTransformer,
-    image_folder: Path,
-    data: TrainingData,
-    corpus: CaptionedMedia,
-    evaluate_on: Sequence[str],
-) -> dict[str, torch.Tensor]:
-    """Image features by file, for the pictures in training and evaluation."""
-    by_id = corpus.files()
-    evaluated = (by_id[media_id] for split in evaluate_on for media_id in corpus.media_ids(split))
-    files = list(dict.fromkeys([*(row.file for row in data.captioned_pictures), *evaluated]))
-    rows = image_features(files, two_tower.image_route(model)[0], image_folder)
-    return dict(zip(files, torch.from_numpy(rows), strict=True))
-
-
-@torch.inference_mode()
-def _sentence_vectors(text: TrainedText, states: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    text.eval()
-    sentences = list(states)
-    vectors: dict[str, torch.Tensor] = {}
-    for start in range(0, len(sentences), _TEXTS_AT_ONCE):
-        batch = sentences[start : start + _TEXTS_AT_ONCE]
-        encoded = text([states[sentence] for sentence in batch]).sentences
-        vectors.update(zip(batch, encoded.clone(), strict=True))
-    return vectors
-
-
-def _evaluate(
-    recipe: Recipe,
-    corpus: CaptionedMedia,
-    model: SentenceTransformer,
-    features: dict[str, torch.Tensor],
-    media_ids: list[str],
-) -> dict[str, Retrieval]:
-    files = corpus.files()
-    images = project(model, torch.stack([features[files[media_id]] for media_id in media_ids]))
-    return report.evaluate_languages(corpus, media_ids, images, text_encoder(model), recipe.languages)
-
-
-@torch.inference_mode()
-def project(model: SentenceTransformer, features: torch.Tensor) -> np.ndarray:
-    """Take image features to the common space: unit vectors, shape (n, d)."""
-    _, projection = two_tower.image_route(model)
-    return torch.nn.functional.normalize(projection.linear(features), dim=-1).numpy()
-
-
-def text_encoder(model: SentenceTransformer) -> Any:
-    """Return a function from texts to unit vectors; texts are always texts, also where they name a file."""
-
-    def encode(texts: Iterable[str]) -> np.ndarray:
-        return np.asarray(model.encode([{"text": text} for text in texts], show_progress_bar=False, batch_size=64))
-
-    return encode
-
-
 def _digest(lines: Iterable[str]) -> str:
-    digest = hashlib.sha256()
+    digest = sha256()
     for line in lines:
         digest.update(line.encode() + b"\n")
     return digest.hexdigest()[:16]

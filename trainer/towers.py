@@ -6,6 +6,7 @@ The two parts share the modules of the SentenceTransformer that is being trained
 from __future__ import annotations
 
 import copy
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,10 @@ from cl2cm_plugin.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
     from sentence_transformers import SentenceTransformer
+
+    from trainer.feature_cache import FeatureCache
 
 _BATCH = 128
 
@@ -46,12 +50,13 @@ class FrozenText:
     Args:
         model: The model in training.
         trained_layers: How many of the upper layers belong to `TrainedText`.
+        cache: Keeps the states on disk; without it they are computed anew in every run.
 
     Raises:
         UserError: The backbone is not of BERT's form (``embeddings`` and ``encoder.layer``), or has fewer layers.
     """
 
-    def __init__(self, model: SentenceTransformer, trained_layers: int) -> None:
+    def __init__(self, model: SentenceTransformer, trained_layers: int, cache: FeatureCache | None = None) -> None:
         transformer, _, _ = two_tower.text_route(model)
         self._transformer = transformer
         self._backbone: Any = transformer.model
@@ -61,8 +66,8 @@ class FrozenText:
                 f"trained_layers is {trained_layers}, but the text backbone has {len(self._layers)} layers."
             )
         self._frozen = len(self._layers) - trained_layers
+        self._cache = cache
 
-    @torch.inference_mode()
     def states(self, texts: Sequence[str]) -> dict[str, Tensor]:
         """Compute the token states below the first trained layer.
 
@@ -72,17 +77,27 @@ class FrozenText:
         Returns:
             For each different sentence its states, shape (tokens, hidden size), without padding.
         """
+        keys = {text: hashlib.sha256(text.encode()).hexdigest() for text in set(texts)}
+        rows: dict[str, np.ndarray] = self._cache.rows if self._cache else {}
         # Sentences of similar length share a batch, so that little padding is computed.
-        different = sorted(set(texts), key=len)
-        states: dict[str, Tensor] = {}
-        starts = range(0, len(different), _BATCH)
-        for start in track(starts, f"Frozen states of {len(different)} sentences", transient=True):
-            batch = different[start : start + _BATCH]
-            features = self._transformer.preprocess([{"text": text} for text in batch])
-            hidden, mask = self._forward(features["input_ids"], features["attention_mask"])
-            for text, row, length in zip(batch, hidden, mask.sum(dim=1).tolist(), strict=True):
-                states[text] = row[:length].clone()
-        return states
+        missing = sorted((text for text, key in keys.items() if key not in rows), key=lambda text: (len(text), text))
+        starts = range(0, len(missing), _BATCH)
+        for start in track(starts, f"Frozen states of {len(missing)} sentences", disable=not missing):
+            batch = missing[start : start + _BATCH]
+            computed = {keys[text]: state for text, state in zip(batch, self._compute(batch), strict=True)}
+            if self._cache:
+                self._cache.add(computed)
+            else:
+                rows.update(computed)
+        if self._cache:
+            self._cache.flush()
+        return {text: torch.from_numpy(rows[key]) for text, key in keys.items()}
+
+    @torch.inference_mode()
+    def _compute(self, texts: list[str]) -> list[np.ndarray]:
+        features = self._transformer.preprocess([{"text": text} for text in texts])
+        hidden, mask = self._forward(features["input_ids"], features["attention_mask"])
+        return [row[:length].clone().numpy() for row, length in zip(hidden, mask.sum(dim=1).tolist(), strict=True)]
 
     def _forward(self, token_ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         hidden = self._backbone.embeddings(input_ids=token_ids)

@@ -43,7 +43,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "too; there is no password, so keep it inside a private network",
     )
     parser.add_argument("--port", type=int, help="port to listen on (default 9000; 0 takes a free one)")
-    parser.set_defaults(run=run, extra="serve")
+    parser.set_defaults(run=run, extra="serve", runs_models=True)
 
 
 def run(arguments: argparse.Namespace) -> int:

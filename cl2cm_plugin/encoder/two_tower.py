@@ -103,6 +103,13 @@ def image_route(model: SentenceTransformer) -> tuple[Transformer, Dense]:
     return transformer, projection
 
 
+def image_size(model: SentenceTransformer) -> int | None:
+    """Read the width in pixels that pictures are scaled to; None where the preprocessing does not say."""
+    processor: Any = image_route(model)[0].processor
+    size = dict(getattr(getattr(processor, "image_processor", processor), "size", None) or {})
+    return size.get("width") or size.get("shortest_edge")
+
+
 def _route(model: SentenceTransformer, name: str) -> list[Any]:
     return list(model[0].sub_modules[name])  # type: ignore[union-attr, index, arg-type]
 

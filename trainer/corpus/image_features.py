@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from rich.progress import track
-from safetensors.numpy import load_file, save_file
 
-from cl2cm_plugin.encoder.backbones import cache_folder
 from cl2cm_plugin.encoder.model_info import fingerprint
-from cl2cm_plugin.encoder.pictures import PictureError, open_picture
-from cl2cm_plugin.errors import UserError
+from trainer.corpus.pictures import open_picture
+from trainer.feature_cache import FeatureCache
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,8 +20,6 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _BATCH = 32
-# A killed run loses at most this many pictures.
-_PICTURES_A_FILE = 512
 
 
 def image_features(files: Sequence[str], tower: Any, backbone: Path) -> np.ndarray:
@@ -44,50 +39,17 @@ def image_features(files: Sequence[str], tower: Any, backbone: Path) -> np.ndarr
     Raises:
         UserError: A picture cannot be opened.
     """
-    cache = _Cache(cache_folder() / "features" / fingerprint(backbone))
+    cache = FeatureCache("images", fingerprint(backbone))
     keys = [hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in files]
-    missing = {key: file for key, file in zip(keys, files, strict=True) if key not in cache.features}
+    missing = {key: file for key, file in zip(keys, files, strict=True) if key not in cache.rows}
     pending = list(missing.items())
     starts = range(0, len(pending), _BATCH)
     for start in track(starts, f"Features of {len(pending)} pictures", disable=not pending):
         batch = pending[start : start + _BATCH]
-        features = _forward(tower, [_open(file) for _, file in batch])
+        features = _forward(tower, [open_picture(file) for _, file in batch])
         cache.add({key: row for (key, _), row in zip(batch, features, strict=True)})
     cache.flush()
-    return np.stack([cache.features[key] for key in keys])
-
-
-class _Cache:
-    """Feature rows by content hash, kept in files of some hundred rows."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.features: dict[str, np.ndarray] = {}
-        self._unsaved: dict[str, np.ndarray] = {}
-        for file in sorted(folder.glob("*.safetensors")):
-            self.features.update(load_file(file))
-
-    def add(self, rows: dict[str, np.ndarray]) -> None:
-        self.features.update(rows)
-        self._unsaved.update(rows)
-        if len(self._unsaved) >= _PICTURES_A_FILE:
-            self.flush()
-
-    def flush(self) -> None:
-        if not self._unsaved:
-            return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        temporary = self.folder / f".{uuid.uuid4().hex}.tmp"
-        save_file({key: np.ascontiguousarray(row) for key, row in self._unsaved.items()}, temporary)
-        temporary.rename(self.folder / f"{uuid.uuid4().hex}.safetensors")
-        self._unsaved = {}
-
-
-def _open(file: str) -> Image.Image:
-    try:
-        return open_picture(Path(file))
-    except PictureError as error:
-        raise UserError(f"A picture cannot be used: {error}. Replace it, or take it out of the corpus.") from None
+    return np.stack([cache.rows[key] for key in keys])
 
 
 @torch.inference_mode()

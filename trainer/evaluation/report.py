@@ -18,35 +18,39 @@ if TYPE_CHECKING:
 _COLUMNS = ("language", "T2I R@1", "R@5", "R@10", "median", "I2T R@1", "R@5", "R@10", "median", "SumR", "queries")
 
 
-def evaluate_languages(
+def evaluate_split(
     corpus: CaptionedMedia,
-    media_ids: Sequence[str],
-    images: np.ndarray,
-    encode_texts: Callable[[list[str]], np.ndarray],
+    split: str | None,
     languages: Sequence[str],
+    encode_pictures: Callable[[list[str]], np.ndarray],
+    encode_texts: Callable[[list[str]], np.ndarray],
 ) -> dict[str, Retrieval]:
-    """Measure retrieval among some pictures, language by language.
+    """Measure retrieval among the pictures of a split, language by language.
 
     Args:
-        corpus: Where the captions are.
-        media_ids: The gallery.
-        images: Unit vectors of the gallery, shape (len(media_ids), d).
-        encode_texts: Returns unit vectors of texts, shape (n, d).
+        corpus: Where the pictures and captions are.
+        split: The gallery; all pictures if None.
         languages: Languages of the queries.
+        encode_pictures: Returns unit vectors of picture files, shape (n, d).
+        encode_texts: Returns unit vectors of texts, shape (n, d).
 
     Returns:
         The figures by language.
 
     Raises:
-        UserError: The corpus has no captions in one of the languages.
+        UserError: There is no such split, or the corpus has no captions in one of the languages.
     """
+    media_ids = corpus.media_ids(split)
+    captions = {language: corpus.captions_in(language, media_ids) for language in languages}
+    files = corpus.files()
+    images = encode_pictures([files[media_id] for media_id in media_ids])
     row = {media_id: index for index, media_id in enumerate(media_ids)}
-    results = {}
-    for language in languages:
-        captions = corpus.captions_in(language, media_ids)
-        texts = encode_texts([caption for _, caption in captions])
-        results[language] = evaluate(images, texts, [row[media_id] for media_id, _ in captions])
-    return results
+    return {
+        language: evaluate(
+            images, encode_texts([caption for _, caption in of_language]), [row[owner] for owner, _ in of_language]
+        )
+        for language, of_language in captions.items()
+    }
 
 
 def rows(results: dict[str, Retrieval]) -> list[tuple[str, ...]]:

@@ -1,0 +1,54 @@
+# One command a job; `make` alone lists them. Everything runs in .venv, which is made on first use.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+PYTHON ?= python3
+LANG_TO ?= de
+BIN := .venv/bin
+
+# Compiled Python files make every later start faster; some environments switch them off.
+unexport PYTHONDONTWRITEBYTECODE
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-unit test-integration check format bench constraints clean
+
+help: ## list these commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
+
+demo: .venv/installed ## train, install, serve, import, search (LANG_TO=fr for another language)
+	$(BIN)/cl2cm demo --target $(LANG_TO)
+
+test: test-unit test-integration ## all tests, with a real Weaviate server
+
+test-unit: .venv/installed ## unit tests: seconds to a few minutes
+	$(BIN)/python -m pytest tests
+
+test-integration: .venv/installed ## tests with the real parts: server, models, processes
+	$(BIN)/python -m pytest integration_tests
+
+check: .venv/installed ## formatting, lint, types, import rule
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/installed ## format the code
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+bench: .venv/installed ## benchmarks, each printed as ratios against its alternative
+	for file in benchmarks/*.py; do $(BIN)/python "$$file"; done
+
+constraints: .venv/installed ## write the versions in use to constraints.txt
+	{ echo "# Versions that go together: names and versions only."; \
+	  $(BIN)/uv pip freeze --exclude-editable --python $(BIN)/python | grep -v '^uv=='; } > constraints.txt
+
+clean: ## remove what was made here (.venv, build); caches in the home folder stay
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one with PYTHON=python3.12"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[demo,tune]' --group dev
+	touch $@

@@ -1,0 +1,23 @@
+"""Start a command anew with an allocator setting that makes torch on the CPU two to three times faster.
+
+Without it glibc returns the memory of every large tensor to the system and fetches it again, and most of the time goes
+into page faults. The variables must be in the environment before the process starts.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+
+_SETTING = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "8589934592"}
+
+
+def restart_with_fast_allocator() -> None:
+    """Replace this process by itself with the setting, once; elsewhere than on glibc, do nothing.
+
+    A user's own values of the variables are kept.
+    """
+    if platform.libc_ver()[0] != "glibc" or any(name in os.environ for name in _SETTING):
+        return
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **_SETTING})  # noqa: S606 - itself

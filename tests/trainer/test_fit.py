@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+from sentence_transformers import SentenceTransformer
+
+from cl2cm_plugin.encoder import backbones, model_info
+from cl2cm_plugin.errors import UserError
+from trainer import corpus, recipe
+from trainer.fit import fit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+TEXTS = ["a red picture", "ein bild in blau", "x", "nobody drew this, but it is a rather long sentence of 20 words"]
+
+
+@pytest.fixture
+def recipe_of(text_backbone: Path, image_backbone: Path) -> Callable[..., recipe.Recipe]:
+    """A short recipe on the tiny backbones: ``recipe_of(seed=1)``."""
+
+    def make(
+        *, trained_layers: int = 1, epochs: int = 2, text: str = "", image: str = "", **changes: Any
+    ) -> recipe.Recipe:
+        optimiser = {"epochs": epochs, "batch_size": 4, "lr_projection": 0.01, "lr_backbone": 0.005}
+        model = {
+            "text": text or str(text_backbone),
+            "image": image or str(image_backbone),
+            "dimensions": 8,
+            "max_tokens": 32,
+            "vocabulary": "all",
+            "trained_layers": trained_layers,
+        }
+        values = {
+            "model": model,
+            "cross_lingual": {"optimiser": optimiser},
+            "cross_modal": {"optimiser": optimiser},
+            **changes,
+        }
+        return recipe.Recipe.model_validate(values)
+
+    return make
+
+
+@pytest.fixture
+def read(colours: Path) -> corpus.CaptionedMedia:
+    return corpus.read(colours)
+
+
+def vectors(folder: Path) -> np.ndarray:
+    return SentenceTransformer(str(folder), device="cpu").encode([{"text": text} for text in TEXTS])
+
+
+def weights(model: Any) -> dict[str, torch.Tensor]:
+    return {key: value.clone() for key, value in model.state_dict().items()}
+
+
+def test_a_run_writes_a_model_with_its_card_and_facts(recipe_of, read, tmp_path):
+    run = fit(recipe_of(), read, tmp_path / "run", evaluate_on=["train", "held-out"])
+
+    assert run.model == tmp_path / "run" / "model"
+    assert vectors(run.model).shape == (4, 8)
+    np.testing.assert_allclose(np.linalg.norm(vectors(run.model), axis=1), 1, atol=1e-5)
+    info = model_info.read(run.model)
+    assert info == run.info
+    assert (info.name, info.languages, info.dimensions) == ("cl2cm-de", ["en", "de"], 8)
+    assert (info.licence, info.max_tokens, info.image_size) == ("CC0-1.0", 32, 32)
+    assert info.fingerprint == model_info.fingerprint(run.model)
+    card = (run.model / "README.md").read_text(encoding="utf-8")
+    for line in ("# cl2cm-de", "Licence of the data: CC0-1.0", "Split `train`, seen in training", "Split `held-out`"):
+        assert line in card
+    assert "trained_layers: 1" in card
+
+
+def test_a_finished_run_returns_at_once(recipe_of, read, tmp_path, monkeypatch):
+    first = fit(recipe_of(), read, tmp_path / "run")
+    monkeypatch.setattr("trainer.fit._train_stages", lambda *_: pytest.fail("trained again"))
+
+    assert fit(recipe_of(), read, tmp_path / "run") == first
+
+
+def test_the_seed_decides_the_vectors(recipe_of, read, tmp_path):
+    first, again, other = (
+        vectors(fit(recipe_of(seed=seed), read, tmp_path / name).model)
+        for name, seed in (("a", 0), ("b", 0), ("c", 1))
+    )
+
+    np.testing.assert_array_equal(first, again)
+    assert np.abs(first - other).max() > 0.01
+
+
+def test_a_run_that_converts_its_backbones_first_gives_the_same_model(
+    recipe_of, read, tmp_path, monkeypatch, write_tiny_image_backbone
+):
+    # Converters and the cutting of vocabularies build models, and may draw random numbers on the way.
+    def drawing(convert: Callable[[Path], None]) -> Callable[[Path], None]:
+        return lambda folder: (torch.rand(7), convert(folder))[1]
+
+    monkeypatch.setitem(backbones._IMAGE, "drawn", drawing(write_tiny_image_backbone))
+    settings = recipe_of(image="drawn")
+
+    first, second = (vectors(fit(settings, read, tmp_path / name).model) for name in "ab")
+
+    np.testing.assert_array_equal(first, second)
+
+
+class _Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("stage", ["CrossLingualNetwork", "CrossModalNetwork"])
+@pytest.mark.parametrize("trained_layers", [0, 2])
+def test_a_killed_run_goes_on_to_the_same_vectors(stage, trained_layers, recipe_of, read, tmp_path, monkeypatch):
+    import trainer.fit
+
+    settings = recipe_of(epochs=3, trained_layers=trained_layers)
+    whole = vectors(fit(settings, read, tmp_path / "whole").model)
+    network = getattr(trainer.fit, stage)
+    reseed = network.on_train_epoch_start
+
+    def die_after_one_epoch(self: Any) -> None:
+        if self.current_epoch == 1:
+            raise _Killed
+        reseed(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(network, "on_train_epoch_start", die_after_one_epoch)
+        with pytest.raises((_Killed, SystemExit)):
+            fit(settings, read, tmp_path / "killed")
+    assert not (tmp_path / "killed" / "model").exists()
+    torch.rand(5)  # whatever happened in between
+
+    resumed = vectors(fit(settings, read, tmp_path / "killed").model)
+
+    np.testing.assert_array_equal(resumed, whole)
+
+
+def test_a_folder_of_another_run_is_refused(recipe_of, read, tmp_path):
+    fit(recipe_of(epochs=1), read, tmp_path / "run")
+
+    with pytest.raises(UserError, match="another recipe or other data"):
+        fit(recipe_of(epochs=1, seed=4), read, tmp_path / "run")
+
+
+@pytest.mark.parametrize("trained_layers", [0, 1])
+def test_the_backbones_stay_as_they_were_except_for_the_trained_layers(
+    trained_layers, recipe_of, read, tmp_path, model_of
+):
+    before = weights(model_of())
+    after = weights(
+        SentenceTransformer(
+            str(fit(recipe_of(trained_layers=trained_layers), read, tmp_path / "run").model), device="cpu"
+        )
+    )
+
+    changed = {key for key in before if not torch.equal(before[key], after[key])}
+    layers = {key for key in changed if "encoder.layer." in key}
+    assert {key.split("encoder.layer.")[1][0] for key in layers} == ({"2"} if trained_layers else set())
+    assert {key.split(".linear.")[1] for key in changed - layers} == {"weight", "bias"}
+    assert not any("running" in key for key in changed)
+
+
+def test_every_epoch_has_an_order_of_its_own(recipe_of, read, tmp_path, monkeypatch):
+    from trainer.methods.cross_lingual import CrossLingualNetwork
+
+    seen: list[list[str]] = []
+    collate = CrossLingualNetwork.collate
+
+    def recorded(self: Any, items: list[Any]) -> dict[str, Any]:
+        seen.append([item.source for item in items])
+        return collate(self, items)
+
+    monkeypatch.setattr(CrossLingualNetwork, "collate", recorded)
+    fit(recipe_of(epochs=3), read, tmp_path / "run")
+
+    third = len(seen) // 3
+    epochs = [seen[:third], seen[third : 2 * third], seen[2 * third :]]
+    assert epochs[0] != epochs[1]
+    assert epochs[1] != epochs[2]
+
+
+def test_missing_captions_in_an_evaluated_language_are_told_before_training(recipe_of, colours, tmp_path, monkeypatch):
+    (colours / "captions" / "de.tsv").unlink()
+    monkeypatch.setattr("trainer.fit._train_stages", lambda *_: pytest.fail("trained first"))
+
+    with pytest.raises(UserError, match="no captions in 'de'"):
+        fit(recipe_of(), corpus.read(colours), tmp_path / "run", evaluate_on=["held-out"])
+
+
+def test_a_corpus_of_one_picture_is_refused(recipe_of, colours, tmp_path):
+    (colours / "splits" / "train.txt").write_text("red\n", encoding="utf-8")
+
+    with pytest.raises(UserError):
+        fit(recipe_of(), corpus.read(colours), tmp_path / "run")

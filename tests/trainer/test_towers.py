@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from cl2cm_plugin.errors import UserError
+from trainer.feature_cache import FeatureCache
+from trainer.towers import FrozenText, TrainedText
+
+TEXTS = [
+    "a red picture",
+    "x",
+    "",
+    "ein bild in blau, das sehr viel laenger ist als alle anderen und abgeschnitten wird",
+    "7",
+]
+
+
+@pytest.mark.parametrize("trained_layers", [0, 2, 3])
+def test_frozen_and_trained_part_together_encode_as_the_model_does(trained_layers, model_of):
+    model = model_of()
+    states = FrozenText(model, trained_layers).states(TEXTS)
+    with torch.inference_mode():
+        found = TrainedText(model, trained_layers).eval()([states[text] for text in TEXTS]).sentences
+
+    expected = model.encode([{"text": text} for text in TEXTS])
+    np.testing.assert_allclose(found.numpy(), expected, atol=1e-5)
+    assert np.abs(expected[0] - expected[1]).max() > 0.01
+
+
+def test_states_do_not_depend_on_the_company_and_carry_no_padding(model_of):
+    frozen = FrozenText(model_of(), 1)
+    together, alone = frozen.states(TEXTS), frozen.states(["x"])
+
+    torch.testing.assert_close(together["x"], alone["x"], atol=1e-5, rtol=1e-4)
+    # <s>, the mark of a word with its letter, </s>
+    assert together["x"].shape == (4, 16)
+    assert len(together[TEXTS[3]]) == 32
+
+
+def test_words_are_projected_tokens_and_the_mask_says_which(model_of):
+    model = model_of()
+    states = FrozenText(model, 1).states(TEXTS)
+    output = TrainedText(model, 1).eval()([states[text] for text in TEXTS])
+
+    assert output.words.shape == (len(TEXTS), 32, 8)
+    assert output.mask.sum(dim=1).tolist() == [len(states[text]) for text in TEXTS]
+    mean = torch.stack([row[mask].mean(dim=0) for row, mask in zip(output.words, output.mask, strict=True)])
+    torch.testing.assert_close(torch.nn.functional.normalize(mean, dim=-1), output.sentences)
+
+
+@pytest.mark.parametrize("trained_layers", [0, 2])
+def test_gradients_reach_the_trained_part_alone(trained_layers, model_of):
+    model = model_of()
+    states = FrozenText(model, trained_layers).states(TEXTS)
+    TrainedText(model, trained_layers)([states[text] for text in TEXTS]).sentences[:, 0].sum().backward()
+
+    reached = {name for name, parameter in model.named_parameters() if parameter.grad is not None}
+    layers = {name.split("encoder.layer.")[1][0] for name in reached if "encoder.layer." in name}
+    assert layers == ({"1", "2"} if trained_layers else set())
+    assert all("encoder.layer." in name or name.endswith(("linear.weight", "linear.bias")) for name in reached)
+    assert not any("image" in name or "embeddings" in name for name in reached)
+
+
+def test_a_cache_saves_the_second_computation(model_of, monkeypatch):
+    model = model_of()
+    first = FrozenText(model, 1, FeatureCache("text", "key")).states(TEXTS)
+    again = FrozenText(model, 1, FeatureCache("text", "key"))
+    monkeypatch.setattr(again, "_forward", lambda *_: pytest.fail("computed again"))
+
+    assert all(torch.equal(first[text], state) for text, state in again.states(TEXTS).items())
+
+
+def test_more_trained_layers_than_the_backbone_has_are_refused(model_of):
+    with pytest.raises(UserError, match="trained_layers is 4, but the text backbone has 3"):
+        FrozenText(model_of(), 4)
+
+
+def test_a_backbone_whose_layers_need_more_than_a_mask_is_refused(tmp_path, image_backbone, text_backbone):
+    from transformers import AutoTokenizer, MPNetConfig, MPNetModel
+
+    from cl2cm_plugin.encoder import two_tower
+
+    # MPNet adds a bias for relative positions that its encoder, not its layers, computes.
+    AutoTokenizer.from_pretrained(text_backbone).save_pretrained(tmp_path)
+    size = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    MPNetModel(MPNetConfig(vocab_size=64, max_position_embeddings=60, initializer_range=0.4, **size)).save_pretrained(
+        tmp_path
+    )
+    model = two_tower.build(tmp_path, image_backbone, 8, max_tokens=32)
+
+    with pytest.raises(UserError, match="MPNet"):
+        FrozenText(model, 1).states(TEXTS)
