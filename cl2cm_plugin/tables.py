@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from typing import TYPE_CHECKING
+import gzip
+from typing import TYPE_CHECKING, TextIO
 
 from cl2cm_plugin.errors import UserError
 
@@ -16,7 +17,8 @@ def read_table(file: Path, columns: Sequence[str], optional: Sequence[str] = ())
     """Read some columns of a table, line by line.
 
     Args:
-        file: A UTF-8 table; the first line names the columns, tabs stand between, nothing is quoted.
+        file: A UTF-8 table, compressed if its name ends in ``.gz``; the first line names the columns, tabs stand
+            between, nothing is quoted.
         columns: The columns to read, in the order wanted.
         optional: Further columns to read; empty where the table does not have them.
 
@@ -27,7 +29,7 @@ def read_table(file: Path, columns: Sequence[str], optional: Sequence[str] = ())
         UserError: The file is missing, lacks a column, or is no such table.
     """
     try:
-        with file.open(encoding="utf-8-sig", newline="") as stream:
+        with _open(file) as stream:
             rows = csv.reader(stream, delimiter="\t", quoting=csv.QUOTE_NONE)
             header = next(rows, [])
             places = _places(file, header, columns)
@@ -43,6 +45,12 @@ def read_table(file: Path, columns: Sequence[str], optional: Sequence[str] = ())
         raise UserError(f"{file} is not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8.") from None
     except csv.Error as error:
         raise UserError(f"{file} cannot be read as a table ({error}): wanted one row a line, tabs between.") from None
+
+
+def _open(file: Path) -> TextIO:
+    if file.suffix == ".gz":
+        return gzip.open(file, "rt", encoding="utf-8-sig", newline="")  # type: ignore[return-value]
+    return file.open(encoding="utf-8-sig", newline="")
 
 
 def write_table(file: Path, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

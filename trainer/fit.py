@@ -72,13 +72,15 @@ def fit(recipe: Recipe, corpus: CaptionedMedia, folder: Path, evaluate_on: Seque
     _claim(folder, recipe, data)
     if (folder / _MODEL).is_dir():
         return Run(folder, folder / _MODEL, model_info.read(folder / _MODEL))
-    L.seed_everything(recipe.seed, workers=True, verbose=False)
+    evaluated = {split: _languages_with_captions(recipe, corpus, split) for split in evaluate_on}
     text_folder, image_folder = towers(recipe, data)
+    # Only now: converting a backbone draws random numbers, and happens in the first run alone.
+    L.seed_everything(recipe.seed, workers=True, verbose=False)
     model = two_tower.build(text_folder, image_folder, recipe.model.dimensions, recipe.model.max_tokens)
     frozen = FrozenParts(model, text_folder, image_folder, recipe.model.trained_layers)
     _train_stages(recipe, data, model, frozen, folder)
     embedder = Embedder(model.eval(), frozen, recipe.model.trained_layers)
-    return _finish(recipe, corpus, model, embedder, folder, evaluate_on)
+    return _finish(recipe, corpus, model, embedder, folder, evaluated)
 
 
 def embedder_of(recipe: Recipe, corpus: CaptionedMedia, run: Run) -> Embedder:
@@ -139,12 +141,12 @@ def _finish(
     model: SentenceTransformer,
     embedder: Embedder,
     folder: Path,
-    evaluate_on: Sequence[str],
+    evaluated: dict[str, list[str]],
 ) -> Run:
     """Evaluate, and write the model folder as the last act of the run."""
     sections = []
-    for split in evaluate_on:
-        results = report.evaluate_split(corpus, split, recipe.languages, embedder.pictures, embedder.texts)
+    for split, languages in evaluated.items():
+        results = report.evaluate_split(corpus, split, languages, embedder.pictures, embedder.texts)
         label = ", seen in training" if split == recipe.split else ""
         sections.append(f"Split `{split}`{label}:\n\n{report.markdown(results)}")
     info = ModelInfo(
@@ -163,6 +165,13 @@ def _finish(
     info = two_tower.save(model, temporary, card, info)
     temporary.rename(folder / _MODEL)
     return Run(folder, folder / _MODEL, info)
+
+
+def _languages_with_captions(recipe: Recipe, corpus: CaptionedMedia, split: str) -> list[str]:
+    """Languages of the recipe that a split can be evaluated in: a target language often has no captions at all."""
+    media_ids = corpus.media_ids(split)
+    known = [language for language in recipe.languages if language in corpus.languages]
+    return [language for language in known if corpus.captions_in(language, media_ids)]
 
 
 def _card_facts(recipe: Recipe, model: SentenceTransformer, sections: list[str]) -> model_card.CardFacts:
@@ -189,13 +198,9 @@ def _cut_backbone(recipe: Recipe, data: TrainingData) -> Path:
 
         tokenize = AutoTokenizer.from_pretrained(backbone).tokenize
         kept = vocabulary.pieces_in_texts(pieces, recipe.languages, data.texts, tokenize)
-    folder = backbones.cache_folder() / "vocabularies" / f"{backbone.name}-{_digest([str(backbone), *sorted(kept)])}"
-    if not folder.is_dir():
-        temporary = folder.with_name(f".{folder.name}")
-        temporary.mkdir(parents=True, exist_ok=True)
-        vocabulary.cut(backbone, temporary, kept)
-        temporary.rename(folder)
-    return folder
+    key = _digest([model_info.fingerprint(backbone), *sorted(kept)])
+    folder = backbones.cache_folder() / "vocabularies" / f"{backbone.name}-{key}"
+    return backbones.made_once(folder, lambda out: vocabulary.cut(backbone, out, kept))
 
 
 def run_key(recipe: Recipe, data: TrainingData) -> str:
@@ -214,7 +219,9 @@ def _claim(folder: Path, recipe: Recipe, data: TrainingData) -> None:
     file = folder / "run.json"
     if not file.is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        temporary = file.with_suffix(".tmp")
+        temporary.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        temporary.rename(file)
     elif json.loads(file.read_text(encoding="utf-8"))["key"] != facts["key"]:
         raise UserError(
             f"{folder} holds a run of another recipe or other data: delete it, or name another folder with --out."

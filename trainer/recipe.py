@@ -5,20 +5,24 @@ Every choice that changes a model is a line here. Shipped recipes are found by n
 
 from __future__ import annotations
 
+import re
+import string
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from cl2cm_plugin.errors import UserError
+
+_NAME_CHARACTERS = {*string.ascii_letters, *string.digits, *".-_"}
 
 
 class _Strict(BaseModel):
     """An unknown key is an error: a misspelt choice must not be ignored."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Model(_Strict):
@@ -112,11 +116,18 @@ class Recipe(_Strict):
     """The pictures to train on."""
     origins: list[str] = []
     """Use only sentence pairs of these origins (human, mt, ...); all if empty."""
-    seed: int = 0
+    seed: int = Field(0, ge=0, lt=2**32)
     """Seeds weights, order and dropout."""
     model: Model = Model()
     cross_lingual: CrossLingual
     cross_modal: CrossModal
+
+    @field_validator("name")
+    @classmethod
+    def _one_field(cls, name: str) -> str:
+        if re.sub(r"\{target\}", "", name).strip("".join(_NAME_CHARACTERS)):
+            raise ValueError("a name has letters, digits, '.', '_' and '-', and {target} for the target languages")
+        return name
 
     @property
     def model_name(self) -> str:

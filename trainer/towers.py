@@ -5,7 +5,6 @@ The two parts share the modules of the SentenceTransformer that is being trained
 
 from __future__ import annotations
 
-import copy
 import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -67,6 +66,7 @@ class FrozenText:
             )
         self._frozen = len(self._layers) - trained_layers
         self._cache = cache
+        self._check_form()
 
     def states(self, texts: Sequence[str]) -> dict[str, Tensor]:
         """Compute the token states below the first trained layer.
@@ -92,6 +92,22 @@ class FrozenText:
         if self._cache:
             self._cache.flush()
         return {text: torch.from_numpy(rows[key]) for text, key in keys.items()}
+
+    @torch.inference_mode()
+    def _check_form(self) -> None:
+        """Make sure that running the layers one by one gives what the backbone itself gives."""
+        features = self._transformer.preprocess([{"text": text} for text in ("a", "a longer sentence, of some words")])
+        inputs = {key: features[key] for key in ("input_ids", "attention_mask")}
+        mask = inputs["attention_mask"].bool()
+        hidden = self._backbone.embeddings(input_ids=inputs["input_ids"])
+        for layer in self._layers:
+            hidden = _apply(layer, hidden, mask)
+        expected = self._backbone(**inputs).last_hidden_state
+        if not torch.allclose(hidden[mask], expected[mask], atol=1e-3):
+            raise UserError(
+                f"Text backbones of the kind {type(self._backbone).__name__} cannot be trained here: they do more "
+                "than BERT and XLM-R between their layers."
+            )
 
     @torch.inference_mode()
     def _compute(self, texts: list[str]) -> list[np.ndarray]:
@@ -141,10 +157,6 @@ class TrainedText(nn.Module):
         mean = (words * weights).sum(dim=1) / weights.sum(dim=1)
         return TextOutput(F.normalize(mean, dim=-1), words, mask)
 
-    def frozen_copy(self) -> TrainedText:
-        """Return a copy in eval mode that receives no gradient."""
-        return copy.deepcopy(self).eval().requires_grad_(False)
-
 
 def _layers(backbone: Any) -> Any:
     try:
@@ -157,6 +169,7 @@ def _layers(backbone: Any) -> Any:
 
 
 def _apply(layer: Any, hidden: Tensor, mask: Tensor) -> Tensor:
-    attended = mask.bool()[:, None, None, :].expand(-1, 1, hidden.shape[1], -1)
-    output = layer(hidden, attended)
+    # Added to the scores: every kind of attention understands this form of a mask.
+    blocked = (~mask.bool()).to(hidden.dtype)[:, None, None, :] * torch.finfo(hidden.dtype).min
+    output = layer(hidden, blocked.expand(-1, 1, hidden.shape[1], -1))
     return output[0] if isinstance(output, tuple) else output

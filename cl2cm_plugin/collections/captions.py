@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 from typing import TYPE_CHECKING
 
 from cl2cm_plugin.errors import UserError
+from cl2cm_plugin.tables import read_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,26 +31,7 @@ def read_captions(folder: Path, language: str) -> dict[str, str]:
         found = ", ".join(sorted(path.stem for path in file.parent.glob("*.tsv"))) or "none"
         raise UserError(f"There are no captions in {language!r}: {file} does not exist (languages found: {found}).")
     captions: dict[str, list[str]] = {}
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as stream:
-            # No dialect: a caption may begin with a quotation mark, and the format knows no quoting.
-            rows = csv.reader(stream, delimiter="\t", quoting=csv.QUOTE_NONE)
-            media_id, caption = _columns(file, next(rows, []))
-            for row in rows:
-                if len(row) > max(media_id, caption) and row[caption].strip():
-                    captions.setdefault(row[media_id], []).append(row[caption].strip())
-    except UnicodeDecodeError as error:
-        raise UserError(f"{file} is not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8.") from None
-    except csv.Error as error:
-        raise UserError(f"{file} cannot be read as a table ({error}): wanted one row a line, tabs between.") from None
-    return {key: "\n".join(lines) for key, lines in captions.items()}
-
-
-def _columns(file: Path, header: list[str]) -> tuple[int, int]:
-    missing = [column for column in COLUMNS if column not in header]
-    if missing:
-        raise UserError(
-            f"{file} lacks the column {' and '.join(missing)}: the first line names {', '.join(header) or 'nothing'}; "
-            f"wanted {' and '.join(COLUMNS)}, with a tab between."
-        )
-    return header.index(COLUMNS[0]), header.index(COLUMNS[1])
+    for media_id, caption in read_table(file, COLUMNS):
+        if caption.strip():
+            captions.setdefault(media_id, []).append(caption.strip())
+    return {media_id: "\n".join(lines) for media_id, lines in captions.items()}

@@ -122,9 +122,9 @@ def run_import(arguments: argparse.Namespace) -> int:
     Returns:
         0, or 1 when not a single picture is in the collection afterwards.
     """
-    _check(arguments)
     if not arguments.folder.is_dir():
         raise UserError(f"There is no folder {arguments.folder}; name a folder of pictures.")
+    _check(arguments)
 
     from rich.console import Console
 

@@ -138,37 +138,50 @@ def _without_mark(piece: str) -> str:
     return piece
 
 
-def _entries(description: dict[str, Any]) -> list[tuple[str, Any]]:
-    """Pieces in the order of their ids, each with its score (Unigram) or id (WordPiece)."""
-    vocabulary = description["model"]["vocab"]
-    if isinstance(vocabulary, list):
-        return [(piece, score) for piece, score in vocabulary]
-    if description["model"].get("type") == "WordPiece":
-        return sorted(vocabulary.items(), key=lambda entry: entry[1])
+def _entries(description: dict[str, Any]) -> list[tuple[str, int]]:
+    """Pieces with their ids, in the order of the ids."""
+    model = description["model"]
+    if isinstance(model["vocab"], list):
+        return [(piece, index) for index, (piece, _score) in enumerate(model["vocab"])]
+    if model.get("type") == "WordPiece":
+        return sorted(model["vocab"].items(), key=lambda entry: entry[1])
     raise UserError(
-        f"The vocabulary of a {description['model'].get('type')} tokenizer cannot be cut: its pieces are merged from "
-        "one another. Write `vocabulary: all` in the recipe."
+        f"The vocabulary of a {model.get('type')} tokenizer cannot be cut: its pieces are merged from one another. "
+        "Write `vocabulary: all` in the recipe."
     )
 
 
 def _cut_description(description: dict[str, Any], kept: set[str]) -> list[int]:
     """Cut a decoded ``tokenizer.json`` in place and return the old ids of the rows that stay."""
-    special = {token["content"] for token in description["added_tokens"]}
-    entries = _entries(description)
-    old_ids = [index for index, (piece, _) in enumerate(entries) if piece in kept or piece in special]
-    new_ids = {entries[old][0]: new for new, old in enumerate(old_ids)}
+    special = {token["content"]: token["id"] for token in description["added_tokens"]}
+    stay = [(piece, old) for piece, old in _entries(description) if piece in kept or piece in special]
+    # Tokens may have been added behind the vocabulary.
+    beyond = sorted(set(special.items()) - set(stay), key=lambda entry: entry[1])
+    new_ids = {piece: new for new, (piece, _) in enumerate([*stay, *beyond])}
     model = description["model"]
     if isinstance(model["vocab"], list):
-        unknown = entries[model["unk_id"]][0]
-        model["vocab"] = [list(entries[old]) for old in old_ids]
+        unknown = model["vocab"][model["unk_id"]][0]
+        model["vocab"] = [model["vocab"][old] for _, old in stay]
         model["unk_id"] = new_ids[unknown]
     else:
-        model["vocab"] = new_ids
+        model["vocab"] = {piece: new_ids[piece] for piece, _ in stay}
     for token in description["added_tokens"]:
         token["id"] = new_ids[token["content"]]
-    for token in (description.get("post_processor") or {}).get("special_tokens", {}).values():
+    _renumber(description.get("post_processor") or {}, new_ids)
+    if padding := description.get("padding"):
+        padding["pad_id"] = new_ids[padding["pad_token"]]
+    return [old for _, old in [*stay, *beyond]]
+
+
+def _renumber(processor: dict[str, Any], new_ids: dict[str, int]) -> None:
+    """Give the special tokens of a post-processor their new ids, in each of the forms that tokenizers has."""
+    for token in processor.get("special_tokens", {}).values():
         token["ids"] = [new_ids[content] for content in token["tokens"]]
-    return old_ids
+    for name in ("cls", "sep"):
+        if name in processor:
+            processor[name] = [processor[name][0], new_ids[processor[name][0]]]
+    for inner in processor.get("processors", ()):
+        _renumber(inner, new_ids)
 
 
 def _token_id(description: dict[str, Any], content: str | None) -> int | None:

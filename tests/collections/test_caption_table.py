@@ -24,13 +24,13 @@ def test_captions_of_one_medium_are_joined_in_order(write):
 
 def test_a_missing_column_is_named_with_those_found(write):
     with pytest.raises(
-        UserError, match=r"en\.tsv lacks the column media_id: .* names id, caption; wanted media_id and"
+        UserError, match=r"en\.tsv lacks the column media_id: .* names id, caption; wanted media_id, caption"
     ):
         read_captions(write("id\tcaption\n1\tdog\n"), "en")
 
 
 def test_an_empty_table_lacks_both_columns(write):
-    with pytest.raises(UserError, match="lacks the column media_id and caption: the first line names nothing"):
+    with pytest.raises(UserError, match="lacks the column media_id and caption: its first line names nothing"):
         read_captions(write(""), "en")
 
 

@@ -183,12 +183,20 @@ def test_every_epoch_has_an_order_of_its_own(recipe_of, read, tmp_path, monkeypa
     assert epochs[1] != epochs[2]
 
 
-def test_missing_captions_in_an_evaluated_language_are_told_before_training(recipe_of, colours, tmp_path, monkeypatch):
+def test_a_target_language_without_captions_is_trained_and_left_out_of_the_figures(recipe_of, colours, tmp_path):
     (colours / "captions" / "de.tsv").unlink()
+
+    card = (fit(recipe_of(), corpus.read(colours), tmp_path / "run", ["held-out"]).model / "README.md").read_text()
+
+    assert "| en |" in card
+    assert "| de |" not in card
+
+
+def test_an_unknown_split_is_told_before_training(recipe_of, colours, tmp_path, monkeypatch):
     monkeypatch.setattr("trainer.fit._train_stages", lambda *_: pytest.fail("trained first"))
 
-    with pytest.raises(UserError, match="no captions in 'de'"):
-        fit(recipe_of(), corpus.read(colours), tmp_path / "run", evaluate_on=["held-out"])
+    with pytest.raises(UserError, match="no split 'nowhere'"):
+        fit(recipe_of(), corpus.read(colours), tmp_path / "run", ["nowhere"])
 
 
 def test_a_corpus_of_one_picture_is_refused(recipe_of, colours, tmp_path):

@@ -7,12 +7,11 @@ English are read as captions, for evaluation and for the supervised upper bound,
 
 from __future__ import annotations
 
-import csv
-import gzip
 from typing import TYPE_CHECKING
 
+from cl2cm_plugin.errors import UserError
 from cl2cm_plugin.tables import read_table
-from trainer.corpus.captioned_media import CaptionedMedia, assemble
+from trainer.corpus.captioned_media import CaptionedMedia, assemble, read_split
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
 LICENCE = "Photographs from Flickr and their captions: non-commercial research and education only."
 SOURCE_LANGUAGE = "en"
+PARALLEL_LANGUAGES = ("de", "fr", "cs", "pt")
 _PARALLEL = "m30k-parallel"
 
 
@@ -47,7 +47,10 @@ def read(folder: Path) -> CaptionedMedia:
         for file in sorted((folder / "captions").glob("*.tsv"))
         for media_id, caption, source in read_table(file, ("image_id", "caption", "source"))
     ]
-    splits = {file.stem: file.read_text(encoding="utf-8").split() for file in (folder / "splits").glob("*.txt")}
+    known = {media_id for media_id, _ in media}
+    splits = {file.stem: read_split(file, known) for file in sorted((folder / "splits").glob("*.txt"))}
+    if "train" not in splits:
+        raise UserError(f"{folder} has no splits/train.txt; copy the benchmark photographs again.")
     train = set(splits["train"])
     pairs = [*_parallel_captions(captions, train), *_parallel_text(folder), *_machine_translations(folder)]
     # A sentence can stand among the captions and among the parallel text.
@@ -71,14 +74,14 @@ def _parallel_captions(captions: list[Row], train: set[str]) -> list[Row]:
 
 
 def _parallel_text(folder: Path) -> list[Row]:
-    pairs: list[Row] = []
-    with gzip.open(folder / "text" / "parallel-train.tsv.gz", "rt", encoding="utf-8", newline="") as stream:
-        rows = csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE)
-        for row in rows:
-            for language, sentence in row.items():
-                if language not in ("image_id", SOURCE_LANGUAGE) and sentence:
-                    pairs.append((SOURCE_LANGUAGE, language, row[SOURCE_LANGUAGE], sentence, "human"))
-    return pairs
+    file = folder / "text" / "parallel-train.tsv.gz"
+    rows = list(read_table(file, (SOURCE_LANGUAGE,), PARALLEL_LANGUAGES))
+    return [
+        (SOURCE_LANGUAGE, language, source, target, "human")
+        for source, *targets in rows
+        for language, target in zip(PARALLEL_LANGUAGES, targets, strict=True)
+        if target
+    ]
 
 
 def _machine_translations(folder: Path) -> list[Row]:

@@ -12,6 +12,7 @@ source sentence, so no table ever says which picture a translated sentence descr
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +64,7 @@ class CaptionedMedia:
     @property
     def languages(self) -> list[str]:
         """The languages that have captions, sorted."""
-        return sorted(set(self.captions["language"]))
+        return sorted(set(self.captions["language"][:]))
 
     def media_ids(self, split: str | None = None) -> list[str]:
         """List the media of a split, or all of them.
@@ -78,7 +79,7 @@ class CaptionedMedia:
             UserError: There is no such split.
         """
         if split is None:
-            return list(self.media["media_id"])
+            return self.media["media_id"][:]
         if split not in self.splits:
             raise UserError(
                 f"{self.folder} has no split {split!r}: found {', '.join(sorted(self.splits)) or 'no splits/'}."
@@ -87,7 +88,8 @@ class CaptionedMedia:
 
     def files(self) -> dict[str, str]:
         """Map each media id to its file."""
-        return {row["media_id"]: row["image"]["path"] for row in self.media}
+        paths = (image["path"] for image in self.media["image"][:])
+        return dict(zip(self.media["media_id"][:], paths, strict=True))
 
     def captions_in(self, language: str, media_ids: Iterable[str]) -> list[tuple[str, str]]:
         """List the captions of some media in one language.
@@ -107,7 +109,7 @@ class CaptionedMedia:
                 f"{self.folder} has no captions in {language!r}: found {', '.join(self.languages) or 'none'}."
             )
         wanted = set(media_ids)
-        columns = (self.captions[name] for name in ("media_id", "language", "caption"))
+        columns = (self.captions[name][:] for name in ("media_id", "language", "caption"))
         return [
             (owner, caption) for owner, of, caption in zip(*columns, strict=True) if of == language and owner in wanted
         ]
@@ -132,9 +134,12 @@ def read(folder: Path) -> CaptionedMedia:
     """
     media = [(path.relative_to(folder / "media").with_suffix("").as_posix(), str(path)) for path in _media(folder)]
     known = {media_id for media_id, _ in media}
+    if len(known) < len(media):
+        twice = next(name for name, count in Counter(media_id for media_id, _ in media).items() if count > 1)
+        raise UserError(f"{folder / 'media'} has several files for the media id {twice!r}; keep one of them.")
     captions = [row for file in sorted((folder / "captions").glob("*.tsv")) for row in _captions(file, known)]
     pairs = [row for file in sorted((folder / "pairs").glob("*.tsv")) for row in _pairs(file)]
-    splits = {file.stem: _split(file, known) for file in sorted((folder / "splits").glob("*.txt"))}
+    splits = {file.stem: read_split(file, known) for file in sorted((folder / "splits").glob("*.txt"))}
     facts = _facts(folder / "corpus.yaml")
     return assemble(
         facts.get("name", folder.name),
@@ -203,7 +208,8 @@ def _captions(file: Path, known: set[str]) -> list[Row]:
     for media_id, caption, source in read_table(file, ("media_id", "caption"), ("source",)):
         if media_id not in known:
             raise UserError(f"{file} has a caption for {media_id!r}, but media/ holds no file of that name.")
-        rows.append((media_id, file.stem, caption, source))
+        if caption.strip():
+            rows.append((media_id, file.stem, caption, source))
     return rows
 
 
@@ -215,8 +221,21 @@ def _pairs(file: Path) -> list[Row]:
     return [(source_language, target_language, source, target, origin) for source, target, origin in table]
 
 
-def _split(file: Path, known: set[str]) -> list[str]:
-    media_ids = file.read_text(encoding="utf-8").split()
+def read_split(file: Path, known: set[str]) -> list[str]:
+    """Read a split: one media id a line.
+
+    Args:
+        file: The split's file.
+        known: The media that there are.
+
+    Returns:
+        Media ids in the order of the file.
+
+    Raises:
+        UserError: The file names a medium that is not there.
+    """
+    lines = (line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines())
+    media_ids = [line for line in lines if line]
     unknown = [media_id for media_id in media_ids if media_id not in known]
     if unknown:
         raise UserError(f"{file} names {unknown[0]!r} ({len(unknown)} such lines), but media/ holds no such file.")

@@ -56,6 +56,7 @@ def build(folder: Path, seed: int = 0) -> Path:
     facts = {"name": "openmoji", "licence": LICENCE, "attribution": ATTRIBUTION, "seed": seed, "size": _SIZE}
     if done.is_file() and yaml.safe_load(done.read_text(encoding="utf-8")) == facts:
         return folder
+    done.unlink(missing_ok=True)
     pictures = _pictures()
     (folder / "media").mkdir(parents=True, exist_ok=True)
     for picture in track(pictures, "Drawing OpenMoji's pictures"):
@@ -91,9 +92,9 @@ def split(pictures: list[_Picture], seed: int) -> tuple[list[_Picture], list[_Pi
 
 
 def _unseen(pairs: list[Row], held_out: list[_Picture], language: str) -> list[Row]:
-    """Leave out a pair whose translation is also the name of a held-out picture."""
+    """Leave out a pair of which a sentence is, in either language, also the name of a held-out picture."""
     hidden = {picture.names[language].casefold() for picture in held_out}
-    return [pair for pair in pairs if pair[1].casefold() not in hidden]
+    return [pair for pair in pairs if not hidden & {pair[0].casefold(), pair[1].casefold()}]
 
 
 def _pictures() -> list[_Picture]:
@@ -129,7 +130,9 @@ def _draw(picture: _Picture, file: Path) -> None:
         png = resvg_py.svg_to_bytes(
             svg_path=str(picture.drawing), width=_SIZE, height=_SIZE, background="#ffffff", skip_system_fonts=True
         )
-        file.write_bytes(bytes(png))
+        temporary = file.with_suffix(".tmp")
+        temporary.write_bytes(bytes(png))
+        temporary.rename(file)
 
 
 def _write_split(file: Path, pictures: list[_Picture]) -> None:

@@ -76,7 +76,7 @@ def assemble(
     allowed = set(origins)
     pairs = [
         row
-        for row in corpus.pairs
+        for row in corpus.pairs.to_list()
         if row["source_language"] == source_language
         and row["target_language"] in target_languages
         and (not allowed or row["origin"] in allowed)

