@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-integration check format bench constraints clean
+.PHONY: help demo test test-unit test-integration server check format bench constraints clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -23,8 +23,11 @@ test: test-unit test-integration ## all tests, with a real Weaviate server
 test-unit: .venv/installed ## unit tests: seconds to a few minutes
 	$(BIN)/python -m pytest tests
 
-test-integration: .venv/installed ## tests with the real parts: server, models, processes
+test-integration: server ## tests with the real parts: server, models, processes
 	$(BIN)/python -m pytest integration_tests
+
+server: .venv/installed ## find, download or build the Weaviate server, for the tests
+	$(BIN)/python -c 'from cl2cm_plugin.collections.server_binary import server_binary; print(server_binary())'
 
 check: .venv/installed ## formatting, lint, types, import rule
 	$(BIN)/ruff format --check .

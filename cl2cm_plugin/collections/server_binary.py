@@ -37,11 +37,12 @@ def cached_path(folder: Path | None = None) -> Path:
     return folder / f"weaviate-v{VERSION}-{sha256(f'v{VERSION}'.encode()).hexdigest()}"
 
 
-def server_binary(folder: Path | None = None) -> Path:
+def server_binary(folder: Path | None = None, console: Console | None = None) -> Path:
     """Find the server's binary, or download it, or build it.
 
     Args:
         folder: The cache; by default the one of weaviate-client's embedded mode.
+        console: Where progress is shown; by default standard error.
 
     Returns:
         An executable file.
@@ -54,7 +55,7 @@ def server_binary(folder: Path | None = None) -> Path:
         binary.parent.mkdir(parents=True, exist_ok=True)
         # Inside the cache, so that the finished file appears there in one step.
         with tempfile.TemporaryDirectory(dir=binary.parent, prefix=".making-") as workshop:
-            made = _make(Path(workshop))
+            made = _make(Path(workshop), console or Console(stderr=True))
             made.chmod(0o755)
             made.replace(binary)
     if not os.access(binary, os.X_OK):
@@ -62,8 +63,7 @@ def server_binary(folder: Path | None = None) -> Path:
     return binary
 
 
-def _make(workshop: Path) -> Path:
-    console = Console(stderr=True)
+def _make(workshop: Path, console: Console) -> Path:
     obstacles = []
     if not can_download():
         obstacles.append(f"{RELEASES} does not answer within {PROBE_SECONDS:.0f} seconds")
@@ -141,7 +141,9 @@ def build(go: str, workshop: Path, console: Console) -> Path:
     Raises:
         subprocess.CalledProcessError: The build failed; ``output`` holds its last lines.
     """
-    command = [go, "install", "-trimpath", "-ldflags", "-s -w", GO_MODULE]
+    # At low priority: whatever else runs meanwhile goes first.
+    nice = shutil.which("nice")
+    command = [*([nice, "-n", "19"] if nice else []), go, "install", "-trimpath", "-ldflags", "-s -w", GO_MODULE]
     environment = {**os.environ, "CGO_ENABLED": "0", "GOBIN": str(workshop)}
     log = workshop / "build.log"
     start = time.monotonic()

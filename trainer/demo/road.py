@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ from trainer.fit import Run, embedder_of, fit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from concurrent.futures import Future
     from pathlib import Path
 
     from trainer.corpus import CaptionedMedia
@@ -83,10 +85,16 @@ def demo(target: str, seeds: int, out: Path) -> dict[str, Any]:
     with road.step("pictures", "Pictures: OpenMoji's drawings with Unicode's names"):
         corpus = corpora.read(openmoji.build(road.folder / "openmoji"))
         road.console.print(f"{len(corpus.media)} pictures with names in {len(corpus.languages)} languages.")
-    with road.step("weaviate_binary", "Weaviate: find, download or build the server"):
-        server_binary()
-    runs = _train(road, corpus)
-    recall = _measure(road, corpus, runs)
+    with ThreadPoolExecutor(1) as beside:
+        # Found at once, or downloaded or built meanwhile; quietly, since there can be one progress bar at a time.
+        binary = beside.submit(server_binary, console=Console(quiet=True))
+        runs = _train(road, corpus, binary)
+        recall = _measure(road, corpus, runs)
+        with (
+            road.step("weaviate_binary", "Weaviate's server: found, downloaded or built"),
+            road.console.status("the server is still being made (once; some minutes, if built with Go)"),
+        ):
+            road.console.print(str(binary.result()), highlight=False, soft_wrap=True)
     name = runs[0][1].info.name
     with road.step("install", f"Install {name}"):
         model_store.install(runs[0][1].model, name)
@@ -95,9 +103,11 @@ def demo(target: str, seeds: int, out: Path) -> dict[str, Any]:
     return _report(road, corpus, runs[0][1], recall, found)
 
 
-def _train(road: _Road, corpus: CaptionedMedia) -> list[tuple[Recipe, Run]]:
+def _train(road: _Road, corpus: CaptionedMedia, binary: Future[Path]) -> list[tuple[Recipe, Run]]:
     runs = []
     for seed in range(road.seeds):
+        if binary.done():
+            binary.result()  # without a server there is no demo: better said now
         with road.step(f"train_seed_{seed}", f"Train, seed {seed} ({seed + 1} of {road.seeds})"):
             recipe = recipes.load(RECIPE, target_languages=[road.target], seed=seed)
             folder = road.folder / f"{recipe.model_name}-seed{seed}"
