@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
+
+from cl2cm_plugin.encoder.pictures import FORMATS, to_rgb
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,14 +47,15 @@ def prepare(content: bytes, max_side: int = MAX_SIDE) -> bytes:
         max_side: The longest side, in pixels, that is sent as it is.
 
     Returns:
-        The same bytes, or a JPEG whose longest side is ``max_side``, upright, transparency laid on white.
+        The same bytes; or, of a picture that is larger or in a format that no vectorizer reads, a JPEG whose longest
+        side is at most ``max_side``, upright, transparency laid on white.
 
     Raises:
         UnreadablePicture: It cannot be opened or decoded, or is so large that Pillow takes it for an attack.
     """
     try:
         with Image.open(io.BytesIO(content)) as image:
-            if max(image.size) <= max_side:
+            if max(image.size) <= max_side and image.format in FORMATS:
                 image.load()
                 return content
             image.draft("RGB", (max_side, max_side))
@@ -71,11 +74,7 @@ def jpeg(image: Image.Image, max_side: int = MAX_SIDE) -> bytes:
     Returns:
         The JPEG file, quality 90, upright, transparency laid on white.
     """
-    image = ImageOps.exif_transpose(image)
-    if image.has_transparency_data:
-        layer = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
-    image = image.convert("RGB")
+    image = to_rgb(image).copy()  # `thumbnail` scales in place
     image.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=JPEG_QUALITY)

@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from PIL import Image, ImageOps
+from PIL import Image
 from weaviate.classes.query import MetadataQuery
 from weaviate.exceptions import WeaviateQueryError
 
 from cl2cm_plugin.collections import failures
 from cl2cm_plugin.collections.pictures import UnreadablePicture, prepare
 from cl2cm_plugin.collections.schema import PICTURE, collection_facts
+from cl2cm_plugin.encoder.pictures import to_rgb
 from cl2cm_plugin.errors import UserError
 
 if TYPE_CHECKING:
@@ -112,8 +113,7 @@ def _content(picture: Path | str | bytes | Image.Image) -> bytes:
     if isinstance(picture, Image.Image):
         # Lossless where nothing is scaled, so that the same picture is found at distance 0.
         buffer = io.BytesIO()
-        upright = ImageOps.exif_transpose(picture)
-        upright.convert("RGBA" if upright.has_transparency_data else "RGB").save(buffer, "PNG")
+        to_rgb(picture).save(buffer, "PNG")
         picture = buffer.getvalue()
     name = "the picture" if isinstance(picture, bytes) else str(picture)
     try:
