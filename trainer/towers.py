@@ -82,7 +82,7 @@ class FrozenText:
         # Sentences of similar length share a batch, so that little padding is computed.
         missing = sorted((text for text, key in keys.items() if key not in rows), key=lambda text: (len(text), text))
         starts = range(0, len(missing), _BATCH)
-        for start in track(starts, f"Frozen states of {len(missing)} sentences", disable=not missing):
+        for start in track(starts, f"Frozen states of {len(missing)} sentences", disable=len(missing) < _BATCH):
             batch = missing[start : start + _BATCH]
             computed = {keys[text]: state for text, state in zip(batch, self._compute(batch), strict=True)}
             if self._cache:
