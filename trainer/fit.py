@@ -15,15 +15,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import lightning as L
+import torch
 import yaml
 from sentence_transformers import SentenceTransformer
 
-from cl2cm_plugin.encoder import backbones, model_card, model_info, two_tower, vocabulary
+from cl2cm_plugin.encoder import backbones, model_card, model_info, model_store, two_tower, vocabulary
 from cl2cm_plugin.encoder.model_info import ModelInfo
 from cl2cm_plugin.errors import UserError
 from trainer.corpus.training_data import TrainingData, assemble
 from trainer.embedding import Embedder, FrozenParts, text_vectors
 from trainer.evaluation import report
+from trainer.evaluation.encode import encoders
 from trainer.methods.cl2cm import CrossModalNetwork
 from trainer.methods.cross_lingual import CrossLingualNetwork
 from trainer.methods.stage import train
@@ -31,6 +33,8 @@ from trainer.towers import TrainedText
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from torch import Tensor
 
     from trainer.corpus.captioned_media import CaptionedMedia
     from trainer.recipe import Recipe
@@ -69,6 +73,7 @@ def fit(recipe: Recipe, corpus: CaptionedMedia, folder: Path, evaluate_on: Seque
         UserError: The folder holds another run, or the corpus lacks what the recipe asks for.
     """
     data = training_data(recipe, corpus)
+    teachers = _teacher_folders(recipe)
     _claim(folder, recipe, data)
     if (folder / _MODEL).is_dir():
         return Run(folder, folder / _MODEL, model_info.read(folder / _MODEL))
@@ -78,7 +83,7 @@ def fit(recipe: Recipe, corpus: CaptionedMedia, folder: Path, evaluate_on: Seque
     L.seed_everything(recipe.seed, workers=True, verbose=False)
     model = two_tower.build(text_folder, image_folder, recipe.model.dimensions, recipe.model.max_tokens)
     frozen = FrozenParts(model, text_folder, image_folder, recipe.model.trained_layers)
-    _train_stages(recipe, data, model, frozen, folder)
+    _train_stages(recipe, data, model, frozen, folder, teachers)
     embedder = Embedder(model.eval(), frozen, recipe.model.trained_layers)
     return _finish(recipe, corpus, model, embedder, folder, evaluated)
 
@@ -119,7 +124,12 @@ def towers(recipe: Recipe, data: TrainingData) -> tuple[Path, Path]:
 
 
 def _train_stages(
-    recipe: Recipe, data: TrainingData, model: SentenceTransformer, frozen: FrozenParts, folder: Path
+    recipe: Recipe,
+    data: TrainingData,
+    model: SentenceTransformer,
+    frozen: FrozenParts,
+    folder: Path,
+    teachers: list[Path],
 ) -> None:
     features = frozen.image_features(row.file for row in data.captioned_pictures)
     states = frozen.text_states(data.texts)
@@ -129,10 +139,22 @@ def _train_stages(
     train(cross_lingual, data.sentence_pairs, cross_lingual.collate, folder / "cross_lingual")
 
     # The teacher stays as it is from here on, so its vectors are all that stage 2 needs of it.
-    teacher = text_vectors(text, states)
+    vectors = [text_vectors(text, states), *(_teacher_vectors(teacher, data.texts) for teacher in teachers)]
+    teacher = vectors if teachers else vectors[0]
     projection = two_tower.image_route(model)[1].linear
     cross_modal = CrossModalNetwork(text, projection, recipe.cross_modal, states, features, teacher, recipe.seed + 1)
     train(cross_modal, data.captioned_pictures, cross_modal.collate, folder / "cross_modal")
+
+
+def _teacher_folders(recipe: Recipe) -> list[Path]:
+    """Find the models that teach beside stage 1's network, before anything is trained."""
+    return [model_store.resolve(name) for name in getattr(recipe.cross_modal.distillation, "models", ())]
+
+
+def _teacher_vectors(folder: Path, texts: list[str]) -> dict[str, Tensor]:
+    model = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+    _, encode_texts = encoders(model)
+    return dict(zip(texts, torch.from_numpy(encode_texts(texts)), strict=True))
 
 
 def _finish(
@@ -210,7 +232,8 @@ def run_key(recipe: Recipe, data: TrainingData) -> str:
         f"{Path(row.file).name}\t{Path(row.file).stat().st_size}\t{row.source}\t{row.target}"
         for row in data.captioned_pictures
     )
-    return _digest([recipe.model_dump_json(), *rows, *pictures])
+    teachers = (model_info.fingerprint(folder) for folder in _teacher_folders(recipe))
+    return _digest([recipe.model_dump_json(), *teachers, *rows, *pictures])
 
 
 def _claim(folder: Path, recipe: Recipe, data: TrainingData) -> None:

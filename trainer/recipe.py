@@ -9,10 +9,20 @@ import re
 import string
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from cl2cm_plugin.errors import UserError
 
@@ -23,6 +33,18 @@ class _Strict(BaseModel):
     """An unknown key is an error: a misspelt choice must not be ignored."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def _form_among(*forms: str) -> Discriminator:
+    """Choose a model by its ``form``; the first one where there is none."""
+
+    def form_of(value: Any) -> str:
+        form = value.get("form", forms[0]) if isinstance(value, dict) else getattr(value, "form", forms[0])
+        # YAML reads a bare off as false.
+        return "off" if form is False else str(form)
+
+    names = ", ".join(forms)
+    return Discriminator(form_of, custom_error_type="unknown_form", custom_error_message=f"form is one of {names}")
 
 
 class Model(_Strict):
@@ -61,9 +83,64 @@ class Optimiser(_Strict):
     """Largest norm of the gradient."""
 
 
-class WordAlignment(_Strict):
+class Off(_Strict):
+    """Does without a part."""
+
+    weight: ClassVar[float] = 0
+    form: Annotated[Literal["off"], BeforeValidator(lambda form: "off" if form is False else form)]
+
+
+class LearnableTemperature(_Strict):
+    """A temperature that is learned (whether the paper's is, is not public)."""
+
+    start: float = Field(0.05, gt=0)
+    """Where it starts; LECCR and CCLM start at 0.07."""
+    learnable: bool = True
+    """Whether it moves from there."""
+    minimum: float = Field(0.001, gt=0)
+    """It does not go below (CCLM's bound)."""
+    maximum: float = Field(0.5, gt=0)
+    """It does not go above (CCLM's bound)."""
+
+    @model_validator(mode="after")
+    def _in_bounds(self) -> LearnableTemperature:
+        if not self.minimum <= self.start <= self.maximum:
+            raise ValueError(f"start must be between minimum ({self.minimum}) and maximum ({self.maximum})")
+        return self
+
+
+TemperatureChoice = Annotated[
+    Annotated[float, Field(gt=0), Tag("number")] | Annotated[LearnableTemperature, Tag("learnable")],
+    Discriminator(lambda value: "learnable" if isinstance(value, dict | LearnableTemperature) else "number"),
+]
+"""A number, which is constant, or ``{start: 0.05, learnable: true}``."""
+
+
+class Contrastive(_Strict):
+    """InfoNCE with several positives, at the stage's temperature (our reading, as in the authors' next system)."""
+
+    form: Literal["contrastive"] = "contrastive"
+
+
+class Hinge(_Strict):
+    """Hinge on the hardest negative (our reading, as in the authors' previous system); uses no temperature."""
+
+    form: Literal["hinge"]
+    margin: float = Field(0.2, gt=0)
+    """Cosine by which a pair must be ahead of its hardest negative."""
+    reduction: Literal["mean", "sum"] = "mean"
+    """``sum`` over the batch is NRCCR's own; ``mean`` keeps the balance with the other losses at any batch size."""
+
+
+MatchingForm = Annotated[
+    Annotated[Contrastive, Tag("contrastive")] | Annotated[Hinge, Tag("hinge")], _form_among("contrastive", "hinge")
+]
+
+
+class Transport(_Strict):
     """Word level of stage 1: optimal transport distance (our reading)."""
 
+    form: Literal["transport"] = "transport"
     weight: float = Field(0.1, ge=0)
     """Weight beside the sentence level; 0 switches the word level off."""
     beta: float = Field(0.5, gt=0)
@@ -72,35 +149,139 @@ class WordAlignment(_Strict):
     """Iterations of the transport solver."""
 
 
+class Entropic(_Strict):
+    """Word level of stage 1: entropic transport distance (our reading)."""
+
+    form: Literal["entropic"]
+    weight: float = Field(0.1, ge=0)
+    """Weight beside the sentence level; 0 switches the word level off."""
+    epsilon: float = Field(0.1, gt=0)
+    """Weight of the plan's entropy; a smaller one comes nearer to the exact plan and needs more iterations."""
+    iterations: int = Field(50, ge=1)
+    """Sinkhorn iterations."""
+
+
+class SelfLabelled(_Strict):
+    """Word level of stage 1: alignment to labels that the network gives itself, as XLM-Align does (our reading)."""
+
+    form: Literal["self_labelled"]
+    weight: float = Field(0.1, ge=0)
+    """Weight beside the sentence level; 0 switches the word level off."""
+    temperature: float = Field(0.05, gt=0)
+    """Divides the cosines of words."""
+    iterations: int = Field(2, ge=1)
+    """Sinkhorn iterations of the labels."""
+
+
+WordAlignment = Annotated[
+    Annotated[Transport, Tag("transport")]
+    | Annotated[Entropic, Tag("entropic")]
+    | Annotated[SelfLabelled, Tag("self_labelled")]
+    | Annotated[Off, Tag("off")],
+    _form_among("transport", "entropic", "self_labelled", "off"),
+]
+
+
 class CrossLingual(_Strict):
     """Stage 1: the cross-lingual network on sentence pairs."""
 
     optimiser: Optimiser
-    temperature: float = Field(0.05, gt=0)
+    sentence: MatchingForm = Contrastive()
+    """Form of the sentence level (our reading: the paper's formula is not public)."""
+    temperature: TemperatureChoice = 0.05
     """Temperature of the sentence level."""
-    word_alignment: WordAlignment = WordAlignment()
+    word_alignment: WordAlignment = Transport()
+    """Form of the word level (our reading: the paper's formula is not public)."""
+
+    @model_validator(mode="after")
+    def _temperature_is_used(self) -> CrossLingual:
+        _check_temperature_is_used(self.temperature, self.sentence, "sentence")
+        return self
 
 
-class Distillation(_Strict):
-    """Relational distillation of stage 2 (our reading)."""
+class Relational(_Strict):
+    """CL2CM's distillation of relations from stage 1's network (our reading)."""
 
+    form: Literal["relational"] = "relational"
     weight: float = Field(0.5, ge=0)
     """Weight beside the matching losses; 0 switches distillation off."""
     teacher_temperature: float = Field(0.05, gt=0)
     student_temperature: float = Field(0.05, gt=0)
 
 
+class SoftLabels(_Strict):
+    """Baseline: what pictures make of their source captions labels what they make of translations, as in NRCCR.
+
+    There is no other teacher; that source captions stand in for NRCCR's cross-attention is our reading.
+    """
+
+    form: Literal["soft_labels"]
+    weight: float = Field(0.4, ge=0)
+    """Weight beside the matching losses (NRCCR's); 0 switches distillation off."""
+    temperature: float = Field(0.07, gt=0)
+    """Temperature of teacher and student (NRCCR's)."""
+
+
+class SeveralTeachers(_Strict):
+    """Baseline: the pooled relations of stage 1's network and other models, as in C2KD."""
+
+    form: Literal["several_teachers"]
+    models: list[str] = Field(min_length=1)
+    """Frozen models that teach beside stage 1's network: bare names or folders."""
+    weight: float = Field(1.0, ge=0)
+    """Weight beside the matching losses (C2KD weighs both the same); 0 switches distillation off."""
+    temperature: float = Field(0.1, gt=0)
+    """Temperature of teachers and student (C2KD's)."""
+    pooling: Literal["max", "mean", "min"] = "max"
+    """Which of the teachers' cosines of a pair counts (C2KD's published runs take the largest)."""
+
+
+class Embeddings(_Strict):
+    """Baseline: pictures and translations learn the vector that stage 1's network gives to the source caption."""
+
+    form: Literal["embeddings"]
+    weight: float = Field(0.5, ge=0)
+    """Weight beside the matching losses; 0 switches distillation off."""
+
+
+Distillation = Annotated[
+    Annotated[Relational, Tag("relational")]
+    | Annotated[SoftLabels, Tag("soft_labels")]
+    | Annotated[SeveralTeachers, Tag("several_teachers")]
+    | Annotated[Embeddings, Tag("embeddings")]
+    | Annotated[Off, Tag("off")],
+    _form_among("relational", "soft_labels", "several_teachers", "embeddings", "off"),
+]
+
+
 class CrossModal(_Strict):
     """Stage 2: the cross-modal network on pictures, captions and translations."""
 
     optimiser: Optimiser
-    temperature: float = Field(0.05, gt=0)
+    matching: MatchingForm = Contrastive()
+    """Form of the matching losses (our reading: the paper's formula is not public)."""
+    temperature: TemperatureChoice = 0.05
     """Temperature of the matching losses."""
     source_weight: float = Field(1.0, ge=0)
     """Weight of matching pictures with source captions (our reading: the paper is not certain)."""
     feature_dropout: float = Field(0.1, ge=0, lt=1)
     """Share of the frozen image features that is dropped in training."""
-    distillation: Distillation = Distillation()
+    distillation: Distillation = Relational()
+    """Form of distillation: CL2CM's, a baseline's, or off."""
+
+    @model_validator(mode="after")
+    def _choices_fit(self) -> CrossModal:
+        _check_temperature_is_used(self.temperature, self.matching, "matching")
+        if isinstance(self.distillation, SoftLabels) and self.distillation.weight and not self.source_weight:
+            raise ValueError("distillation in the form soft_labels learns from matched sources: raise source_weight")
+        return self
+
+
+def _check_temperature_is_used(
+    temperature: float | LearnableTemperature, form: Contrastive | Hinge, line: str
+) -> None:
+    if isinstance(temperature, LearnableTemperature) and temperature.learnable and isinstance(form, Hinge):
+        raise ValueError(f"a hinge has no temperature to learn: give a number, or {line} the form contrastive")
 
 
 class Recipe(_Strict):

@@ -132,6 +132,10 @@ def test_a_killed_run_goes_on_to_the_same_vectors(stage, trained_layers, recipe_
         with pytest.raises((_Killed, SystemExit)):
             fit(settings, read, tmp_path / "killed")
     assert not (tmp_path / "killed" / "model").exists()
+    # The epoch that was complete is kept: without it the run would start the stage anew, to the same vectors.
+    stopped_in = {"CrossLingualNetwork": "cross_lingual", "CrossModalNetwork": "cross_modal"}[stage]
+    kept = torch.load(tmp_path / "killed" / stopped_in / "last.ckpt", weights_only=True)
+    assert kept["epoch"] == 0
     torch.rand(5)  # whatever happened in between
 
     resumed = vectors(fit(settings, read, tmp_path / "killed").model)
@@ -204,3 +208,25 @@ def test_a_corpus_of_one_picture_is_refused(recipe_of, colours, tmp_path):
 
     with pytest.raises(UserError):
         fit(recipe_of(), corpus.read(colours), tmp_path / "run")
+
+
+def distilled(form: dict[str, Any]) -> dict[str, Any]:
+    return {"optimiser": {"epochs": 2, "batch_size": 4, "lr_projection": 0.01}, "distillation": form}
+
+
+def test_other_models_teach_beside_the_first_stage(recipe_of, read, tmp_path, tiny_model_folder):
+    several = {"form": "several_teachers", "models": [str(tiny_model_folder)]}
+    runs = [
+        fit(recipe_of(cross_modal=distilled(form)), read, tmp_path / str(number)).model
+        for number, form in enumerate(({"form": "off"}, several))
+    ]
+
+    assert not np.allclose(*map(vectors, runs))
+
+
+def test_a_teacher_that_is_not_installed_is_told_before_training(recipe_of, read, tmp_path, monkeypatch):
+    monkeypatch.setattr("trainer.fit._train_stages", lambda *_: pytest.fail("trained first"))
+    several = {"form": "several_teachers", "models": ["cl2cm-nobody"]}
+
+    with pytest.raises(UserError, match="cl2cm-nobody"):
+        fit(recipe_of(cross_modal=distilled(several)), read, tmp_path / "run")

@@ -19,8 +19,50 @@ def write(tmp_path):
 
 
 @pytest.mark.parametrize("name", recipe.shipped())
-def test_every_shipped_recipe_loads(name):
-    assert recipe.load(name).model_name.startswith("cl2cm-")
+def test_every_shipped_recipe_loads_and_survives_being_written(name):
+    loaded = recipe.load(name)
+
+    assert loaded.model_name.endswith("-de")
+    assert recipe.Recipe.model_validate(loaded.model_dump()) == loaded
+    assert recipe.Recipe.model_validate_json(loaded.model_dump_json()) == loaded
+
+
+def test_a_choice_that_changes_a_model_changes_what_the_key_hashes(write):
+    base = recipe.load(write(MINIMAL))
+    lines = {
+        "cross_lingual": [
+            {"sentence": {"form": "hinge"}},
+            {"sentence": {"form": "hinge", "margin": 0.1}},
+            {"temperature": {"start": 0.05, "learnable": True}},
+            {"word_alignment": {"form": "entropic"}},
+            {"word_alignment": {"form": "self_labelled"}},
+            {"word_alignment": {"form": "off"}},
+        ],
+        "cross_modal": [
+            {"matching": {"form": "hinge"}},
+            {"distillation": {"form": "soft_labels"}},
+            {"distillation": {"form": "several_teachers", "models": ["another"]}},
+            {"distillation": {"form": "embeddings"}},
+            {"distillation": {"form": "off"}},
+        ],
+    }
+    texts = {base.model_dump_json()}
+    for stage, changes in lines.items():
+        for change in changes:
+            values = base.model_dump()
+            values[stage].update(change)
+            texts.add(recipe.Recipe.model_validate(values).model_dump_json())
+
+    assert len(texts) == 12
+
+
+def test_a_dump_for_people_names_every_choice():
+    dump = recipe.load("openmoji").model_dump()
+
+    assert dump["cross_lingual"]["sentence"] == {"form": "contrastive"}
+    assert dump["cross_lingual"]["word_alignment"]["form"] == "transport"
+    assert dump["cross_modal"]["matching"] == {"form": "contrastive"}
+    assert dump["cross_modal"]["distillation"]["form"] == "relational"
 
 
 def test_openmoji_is_shipped_for_german():
@@ -61,6 +103,57 @@ def test_a_wrong_line_is_named(line, message, write):
     with pytest.raises(UserError, match=message) as error:
         recipe.load(write(MINIMAL + line))
     assert "mine.yaml is wrong in 1 place(s)" in str(error.value)
+
+
+def stages(cross_lingual: str = "", cross_modal: str = "") -> str:
+    return (
+        f"cross_lingual: {{optimiser: {{epochs: 1}}, {cross_lingual}}}\n"
+        f"cross_modal: {{optimiser: {{epochs: 2}}, {cross_modal}}}\n"
+    )
+
+
+@pytest.mark.parametrize("off", ["off", '"off"', "false"])
+def test_a_part_is_switched_off_however_yaml_reads_the_word(off, write):
+    loaded = recipe.load(write(stages(f"word_alignment: {{form: {off}}}", f"distillation: {{form: {off}}}")))
+
+    assert loaded.cross_lingual.word_alignment == recipe.Off(form="off")
+    assert loaded.cross_modal.distillation.weight == 0
+
+
+def test_a_temperature_is_a_number_or_learned(write):
+    loaded = recipe.load(write(stages("temperature: 0.1", "temperature: {start: 0.07, learnable: true}")))
+
+    assert loaded.cross_lingual.temperature == 0.1
+    assert loaded.cross_modal.temperature == recipe.LearnableTemperature(start=0.07, minimum=0.001, maximum=0.5)
+
+
+@pytest.mark.parametrize(
+    ("cross_lingual", "cross_modal", "message"),
+    [
+        ("sentence: {form: triplet}", "", "cross_lingual.sentence.*form is one of contrastive, hinge"),
+        ("sentence: {form: contrastive, margin: 0.2}", "", "cross_lingual.sentence.contrastive.margin"),
+        ("sentence: {form: hinge, margin: 0}", "", "cross_lingual.sentence.hinge.margin"),
+        ("sentence: {form: hinge, reduction: max}", "", "reduction.*'mean' or 'sum'"),
+        ("sentence: {form: hinge}, temperature: {start: 0.1}", "", "a hinge has no temperature to learn"),
+        ("", "matching: {form: hinge}, temperature: {start: 0.1}", "a hinge has no temperature to learn"),
+        ("temperature: {start: 0.7}", "", "start must be between minimum"),
+        ("temperature: warm", "", "cross_lingual.temperature"),
+        ("temperature: {start: 0.1, learned: true}", "", "temperature.learnable.learned"),
+        ("word_alignment: {form: entropic, beta: 0.5}", "", "word_alignment.entropic.beta"),
+        ("word_alignment: {epsilon: 0.5}", "", "word_alignment.transport.epsilon"),
+        ("word_alignment: {form: off, weight: 1}", "", "word_alignment.off.weight"),
+        ("word_alignment: {form: [ot]}", "", "form is one of transport, entropic, self_labelled, off"),
+        ("word_alignment: transport", "", "cross_lingual.word_alignment"),
+        ("", "distillation: {form: kl}", "form is one of relational, soft_labels, several_teachers"),
+        ("", "distillation: {form: embeddings, temperature: 1}", "distillation.embeddings.temperature"),
+        ("", "distillation: {form: several_teachers}", "distillation.several_teachers.models"),
+        ("", "distillation: {form: soft_labels}, source_weight: 0", "raise source_weight"),
+    ],
+)
+def test_a_choice_that_does_not_fit_is_named(cross_lingual, cross_modal, message, write):
+    with pytest.raises(UserError, match=message) as error:
+        recipe.load(write(stages(cross_lingual, cross_modal)))
+    assert "wrong in 1 place(s)" in str(error.value)
 
 
 def test_every_wrong_line_is_named_at_once(write):

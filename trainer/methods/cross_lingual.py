@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from trainer.methods.matching import Matching
 from trainer.methods.stage import Stage
-from trainer.objectives.contrastive import contrastive
-from trainer.objectives.word_alignment import transport_distance
+from trainer.methods.word_level import word_level
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class CrossLingualNetwork(Stage):
-    """Sentence level (contrastive) and word level (optimal transport) alignment of two languages.
+    """Sentence level and word level alignment of two languages, each in the form that the recipe chooses.
 
     Args:
         text: The trained part of the text tower.
@@ -36,6 +36,7 @@ class CrossLingualNetwork(Stage):
         super().__init__("Stage 1, cross-lingual network", settings.optimiser, seed)
         self.text = text
         self.settings = settings
+        self.matching = Matching(settings.sentence, settings.temperature)
         self._states = states
 
     def collate(self, items: list[SentencePair]) -> dict[str, Any]:
@@ -53,13 +54,8 @@ class CrossLingualNetwork(Stage):
     def losses(self, batch: dict[str, Any]) -> dict[str, Tensor]:
         """Compute the sentence level, and the word level where it has a weight."""
         source, target = self.text(batch["source"]), self.text(batch["target"])
-        losses = {
-            "sentence": contrastive(source.sentences, target.sentences, batch["group"], self.settings.temperature)
-        }
+        losses = {"sentence": self.matching(source.sentences, target.sentences, batch["group"])}
         word = self.settings.word_alignment
         if word.weight:
-            distance = transport_distance(
-                source.words, target.words, source.mask, target.mask, word.beta, word.iterations
-            )
-            losses["word"] = word.weight * distance
+            losses["word"] = word.weight * word_level(word, source, target)
         return losses

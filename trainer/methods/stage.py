@@ -98,9 +98,16 @@ def train(stage: Stage, items: Sequence[Any], collate: Callable[[list[Any]], dic
         stage.eval()
         return
     sampler = PictureBatchSampler([item.group for item in items], stage.optimiser.batch_size, stage.seed)
-    loader: DataLoader[Any] = DataLoader(items, batch_sampler=sampler, collate_fn=collate)  # type: ignore[arg-type]
-    checkpoint = ModelCheckpoint(folder, save_last=True, save_top_k=0, every_n_epochs=1)
+    # A generator of its own: its iterator draws from it before the first epoch of a run that goes on, else after.
+    loader: DataLoader[Any] = DataLoader(
+        items,  # type: ignore[arg-type]
+        batch_sampler=sampler,
+        collate_fn=collate,
+        generator=torch.Generator(),
+    )
     last = folder / _LAST
+    # Not `save_last`: without a best checkpoint beside it, Lightning writes that one only when all epochs are done.
+    checkpoint = ModelCheckpoint(folder, last.stem, save_top_k=1, every_n_epochs=1, enable_version_counter=False)
     with warnings.catch_warnings():
         # Lightning advises on workers and logging; the loader's items are in memory already.
         warnings.simplefilter("ignore")

@@ -20,6 +20,10 @@ class FakeTower(torch.nn.Module):
         self.weight = torch.nn.Parameter(torch.ones(1))
         self.pictures = 0
 
+    def __deepcopy__(self, _memo: object) -> FakeTower:
+        """A copy would count for itself."""
+        return self
+
     def preprocess(self, pictures: list[Image.Image]) -> dict[str, torch.Tensor]:
         self.pictures += len(pictures)
         return {"pixel_values": torch.stack([torch.tensor(np.asarray(p, np.float32)) for p in pictures])}

@@ -1,0 +1,292 @@
+"""Every choice of a recipe reaches the losses of its stage, and a run with it trains and goes on after a kill."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from sentence_transformers import SentenceTransformer
+
+from cl2cm_plugin.errors import UserError
+from trainer import corpus, fit, recipe
+from trainer.corpus.training_data import CaptionedPicture, SentencePair
+from trainer.methods.cl2cm import CrossModalNetwork
+from trainer.methods.cross_lingual import CrossLingualNetwork
+from trainer.objectives.embedding_distillation import embedding_distillation
+from trainer.objectives.relational_distillation import relational_distillation
+from trainer.objectives.several_teachers_distillation import several_teachers_distillation
+from trainer.objectives.soft_label_distillation import soft_label_distillation
+from trainer.objectives.word_alignment import (
+    entropic_transport_distance,
+    self_labelled_alignment,
+    transport_distance,
+)
+from trainer.towers import TrainedText
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+WIDTH, IMAGE = 6, 5
+PICTURES = [CaptionedPicture(f"{n}.png", f"source {n}", f"target {n}", n) for n in range(3)]
+PAIRS = [SentencePair(picture.source, picture.target, picture.group) for picture in PICTURES]
+LEARNED = {"start": 0.05, "learnable": True}
+CROSS_LINGUAL = {
+    "hinge": {"sentence": {"form": "hinge", "reduction": "sum"}},
+    "learned": {"temperature": LEARNED},
+    "entropic": {"word_alignment": {"form": "entropic"}},
+    "self-labelled": {"word_alignment": {"form": "self_labelled"}},
+    "off": {"word_alignment": {"form": "off"}},
+}
+CROSS_MODAL = {
+    "hinge": {"matching": {"form": "hinge"}},
+    "learned": {"temperature": LEARNED},
+    "soft labels": {"distillation": {"form": "soft_labels"}},
+    "embeddings": {"distillation": {"form": "embeddings"}},
+    "off": {"distillation": {"form": "off"}},
+}
+
+
+def random(*shape: int, seed: int) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def teacher(seed: int, length: int = 4) -> dict[str, torch.Tensor]:
+    texts = [text for picture in PICTURES for text in (picture.source, picture.target)]
+    return {text: F.normalize(random(length, seed=seed + n), dim=0) for n, text in enumerate(texts)}
+
+
+@pytest.fixture
+def text(model_of: Callable[[], SentenceTransformer]) -> TrainedText:
+    """A text tower whose projection alone is trained."""
+    return TrainedText(model_of(), trained_layers=0)
+
+
+@pytest.fixture
+def states() -> dict[str, torch.Tensor]:
+    """Random token states, of a length of its own for each text."""
+    texts = [text for picture in PICTURES for text in (picture.source, picture.target)]
+    return {text: random(2 + n, 16, seed=n) for n, text in enumerate(texts)}
+
+
+@pytest.fixture
+def stage_1(text: TrainedText, states: dict[str, torch.Tensor]) -> Callable[..., CrossLingualNetwork]:
+    def make(**choices: Any) -> CrossLingualNetwork:
+        settings = recipe.CrossLingual.model_validate({"optimiser": {"epochs": 1}, **choices})
+        return CrossLingualNetwork(text, settings, states, seed=0).eval()
+
+    return make
+
+
+@pytest.fixture
+def stage_2(text: TrainedText, states: dict[str, torch.Tensor]) -> Callable[..., CrossModalNetwork]:
+    features = {picture.file: random(IMAGE, seed=50 + n) for n, picture in enumerate(PICTURES)}
+    projection = torch.nn.Linear(IMAGE, 8)
+
+    def make(teachers: Any = None, **choices: Any) -> CrossModalNetwork:
+        settings = recipe.CrossModal.model_validate({"optimiser": {"epochs": 1}, **choices})
+        known = teachers or teacher(100)
+        return CrossModalNetwork(text, projection, settings, states, features, known, seed=0).eval()
+
+    return make
+
+
+def student(network: CrossModalNetwork) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Pictures, source captions and translations, encoded by hand."""
+    batch = network.collate(PICTURES)
+    images = F.normalize(network.projection(batch["image"]), dim=-1)
+    return images, network.text(batch["source"]).sentences, network.text(batch["target"]).sentences
+
+
+def relation(vectors: dict[str, torch.Tensor]) -> torch.Tensor:
+    sources, targets = (torch.stack([vectors[getattr(p, side)] for p in PICTURES]) for side in ("source", "target"))
+    return sources @ targets.T
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        ({}, lambda *words: 0.1 * transport_distance(*words)),
+        ({"weight": 0.3, "beta": 0.2, "iterations": 7}, lambda *words: 0.3 * transport_distance(*words, 0.2, 7)),
+        (
+            {"form": "entropic", "weight": 2, "epsilon": 0.3, "iterations": 4},
+            lambda *words: 2 * entropic_transport_distance(*words, 0.3, 4),
+        ),
+        (
+            {"form": "self_labelled", "weight": 2, "temperature": 0.3, "iterations": 1},
+            lambda *words: 2 * self_labelled_alignment(*words, 0.3, 1),
+        ),
+    ],
+)
+def test_the_word_level_has_the_recipes_form(choice, expected, stage_1):
+    network = stage_1(word_alignment=choice)
+    batch = network.collate(PAIRS)
+    source, target = network.text(batch["source"]), network.text(batch["target"])
+
+    loss = network.losses(batch)["word"]
+    torch.testing.assert_close(loss, expected(source.words, target.words, source.mask, target.mask))
+
+
+@pytest.mark.parametrize("choice", [{"form": "off"}, {"weight": 0}])
+def test_the_word_level_can_be_left_out(choice, stage_1):
+    network = stage_1(word_alignment=choice)
+
+    assert list(network.losses(network.collate(PAIRS))) == ["sentence"]
+
+
+def test_relations_come_from_one_teacher(stage_2):
+    network = stage_2(distillation={"weight": 3, "student_temperature": 0.2, "teacher_temperature": 0.1})
+    images, _, targets = student(network)
+
+    loss = network.losses(network.collate(PICTURES))["distillation"]
+    torch.testing.assert_close(loss, 3 * relational_distillation(images @ targets.T, relation(teacher(100)), 0.2, 0.1))
+
+
+def test_relations_come_from_several_teachers_with_vectors_of_any_length(stage_2):
+    choice = {"form": "several_teachers", "models": ["another"], "weight": 3, "temperature": 0.2, "pooling": "min"}
+    teachers = [teacher(100, 4), teacher(200, 9)]
+    network = stage_2(teachers, distillation=choice)
+    images, _, targets = student(network)
+
+    loss = network.losses(network.collate(PICTURES))["distillation"]
+    pooled = torch.stack([relation(one) for one in teachers])
+    torch.testing.assert_close(loss, 3 * several_teachers_distillation(images @ targets.T, pooled, 0.2, "min"))
+
+
+def test_soft_labels_come_from_the_source_captions(stage_2):
+    network = stage_2(distillation={"form": "soft_labels", "weight": 3, "temperature": 0.2})
+    images, sources, targets = student(network)
+
+    loss = network.losses(network.collate(PICTURES))["distillation"]
+    torch.testing.assert_close(loss, 3 * soft_label_distillation(images @ targets.T, images @ sources.T, 0.2))
+
+
+def test_pictures_and_translations_learn_the_teachers_vector_of_the_source(stage_2):
+    vectors = teacher(100, 8)
+    network = stage_2(vectors, distillation={"form": "embeddings", "weight": 3})
+    images, _, targets = student(network)
+    taught = torch.stack([vectors[picture.source] for picture in PICTURES])
+
+    expected = (embedding_distillation(images, taught) + embedding_distillation(targets, taught)) / 2
+    torch.testing.assert_close(network.losses(network.collate(PICTURES))["distillation"], 3 * expected)
+
+
+def test_translate_train_matches_translations_alone(stage_2):
+    network = stage_2(distillation={"form": "off"}, source_weight=0)
+
+    assert list(network.losses(network.collate(PICTURES))) == ["target"]
+
+
+def test_both_matching_losses_of_a_stage_share_a_temperature(stage_2):
+    network = stage_2(temperature=LEARNED)
+    losses = network.losses(network.collate(PICTURES))
+    names = [name for name, _ in network.named_parameters() if "temperature" in name]
+
+    assert names == ["matching.temperature.value"]
+    for loss in ("target", "source"):
+        (gradient,) = torch.autograd.grad(losses[loss], network.matching.temperature.value, retain_graph=True)
+        assert gradient.abs() > 0
+
+
+@pytest.mark.parametrize(
+    ("form", "count", "message"),
+    [
+        ({"form": "several_teachers", "models": ["another"]}, 1, "at least two teachers, not 1"),
+        ({"form": "relational"}, 2, "one teacher, not 2"),
+    ],
+)
+def test_the_wrong_number_of_teachers_is_refused(form, count, message, stage_2):
+    with pytest.raises(UserError, match=message):
+        stage_2([teacher(100)] * count, distillation=form)
+
+
+@pytest.fixture
+def train(text_backbone: Path, image_backbone: Path, colours: Path) -> Callable[..., fit.Run]:
+    """Train on the tiny backbones: ``train(folder, cross_modal={...})``."""
+
+    def run(folder: Path, epochs: int = 2, **stages: dict[str, Any]) -> fit.Run:
+        optimiser = {"epochs": epochs, "batch_size": 4, "lr_projection": 0.01}
+        model = {"text": str(text_backbone), "image": str(image_backbone), "dimensions": 8, "vocabulary": "all"}
+        values = {name: {"optimiser": optimiser, **stages.get(name, {})} for name in ("cross_lingual", "cross_modal")}
+        return fit.fit(recipe.Recipe.model_validate({"model": model, **values}), corpus.read(colours), folder)
+
+    return run
+
+
+def vectors(run: fit.Run) -> np.ndarray:
+    return SentenceTransformer(str(run.model), device="cpu").encode([{"text": "a red picture"}, {"text": "rot"}])
+
+
+@pytest.mark.parametrize(
+    ("stage", "choice"),
+    [
+        *(("cross_lingual", one) for one in CROSS_LINGUAL.items()),
+        *(("cross_modal", one) for one in CROSS_MODAL.items()),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value[0],
+)
+def test_every_choice_trains(stage, choice, train, tmp_path):
+    trained = vectors(train(tmp_path / "run", epochs=1, **{stage: choice[1]}))
+
+    np.testing.assert_allclose(np.linalg.norm(trained, axis=1), 1, atol=1e-5)
+
+
+def test_stage_1_of_no_epochs_is_left_out(train, tmp_path):
+    seen = []
+    settings = {"optimiser": {"epochs": 0}}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CrossLingualNetwork, "losses", lambda *_: seen.append(1))
+        run = train(
+            tmp_path / "run",
+            cross_lingual=settings,
+            cross_modal={"source_weight": 0, "distillation": {"form": "off"}},
+        )
+
+    assert not seen
+    assert not (tmp_path / "run" / "cross_lingual").exists()
+    assert "form: 'off'" in (run.model / "README.md").read_text(encoding="utf-8")
+
+
+class _Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("network", "stage_folder"), [(CrossLingualNetwork, "cross_lingual"), (CrossModalNetwork, "cross_modal")]
+)
+def test_a_learned_temperature_moves_and_a_killed_run_goes_on_with_it(
+    network, stage_folder, train, tmp_path, monkeypatch
+):
+    stages = {name: {"temperature": LEARNED} for name in ("cross_lingual", "cross_modal")}
+    seen: list[tuple[int, float]] = []
+    reseed = network.on_train_epoch_start
+
+    def note(self: Any) -> None:
+        seen.append((self.current_epoch, float(self.matching.temperature.value)))
+        reseed(self)
+
+    monkeypatch.setattr(network, "on_train_epoch_start", note)
+    whole = vectors(train(tmp_path / "whole", epochs=3, **stages))
+    start, after_one, after_two = (value for _, value in seen)
+    seen.clear()
+
+    def die(self: Any) -> None:
+        if self.current_epoch == 1:
+            raise _Killed
+        reseed(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(network, "on_train_epoch_start", die)
+        with pytest.raises((_Killed, SystemExit)):
+            train(tmp_path / "killed", epochs=3, **stages)
+    (checkpoint,) = (tmp_path / "killed" / stage_folder).iterdir()
+    assert checkpoint.name == "last.ckpt"
+    resumed = vectors(train(tmp_path / "killed", epochs=3, **stages))
+
+    assert start == pytest.approx(0.05)
+    assert len({start, after_one, after_two}) == 3
+    assert seen == [(1, after_one), (2, after_two)]
+    np.testing.assert_array_equal(resumed, whole)
