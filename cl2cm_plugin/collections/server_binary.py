@@ -144,7 +144,8 @@ def build(go: str, workshop: Path, console: Console) -> Path:
     # At low priority: whatever else runs meanwhile goes first.
     nice = shutil.which("nice")
     command = [*([nice, "-n", "19"] if nice else []), go, "install", "-trimpath", "-ldflags", "-s -w", GO_MODULE]
-    environment = {**os.environ, "CGO_ENABLED": "0", "GOBIN": str(workshop)}
+    # A compiler is a short process: collecting its garbage less often saves time, for some hundred megabytes.
+    environment = {"GOGC": "400", **os.environ, "CGO_ENABLED": "0", "GOBIN": str(workshop)}
     log = workshop / "build.log"
     start = time.monotonic()
     with log.open("wb") as output, console.status("") as status:
