@@ -13,35 +13,30 @@ model from an ordinary download, which is never listed, replaced or removed here
 from __future__ import annotations
 
 import difflib
-import hashlib
-import json
 import logging
 import os
 import re
 import shutil
 import uuid
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from cl2cm_plugin.encoder import model_info
-from cl2cm_plugin.encoder.model_info import ModelInfo
+from cl2cm_plugin.encoder import model_folder, model_info
 from cl2cm_plugin.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cl2cm_plugin.encoder.model_info import ModelInfo
+
 logger = logging.getLogger(__name__)
 
 _PREFIX = "models--sentence-transformers--"
-_MODULES = "modules.json"
-_ROUTER = "router_config.json"
 # What the hub accepts after "sentence-transformers/": other names would not resolve on the offline routes.
 _NAME = re.compile(r"(?!.*(?:--|\.\.))(?!.*\.git$)[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,72}[A-Za-z0-9_])?")
 _REVISION = re.compile(r"[0-9a-f]{40}")
-_STOCK = "sentence_transformers."
-_PICKLED = {".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth"}
 
 
 @dataclass(frozen=True)
@@ -99,7 +94,7 @@ def install(folder: Path, name: str) -> Path:
             f"{name!r} cannot be a model's name: use letters, digits, single '.', '_' and '-', at most 74 characters, "
             "a letter or digit at both ends."
         )
-    _check_folder(folder)
+    model_folder.check(folder)
     with _locked(name):
         return _install(folder, name)
 
@@ -132,7 +127,7 @@ def find(name: str) -> Path | None:
     except (OSError, UnicodeDecodeError):
         return None
     snapshot = repository / "snapshots" / revision
-    complete = (snapshot / model_info.FILE_NAME).is_file() and (snapshot / _MODULES).is_file()
+    complete = (snapshot / model_info.FILE_NAME).is_file() and (snapshot / model_folder.MODULES).is_file()
     return snapshot if _REVISION.fullmatch(revision) and complete else None
 
 
@@ -166,7 +161,7 @@ def resolve(name_or_folder: str) -> Path:
         UserError: It is neither.
     """
     folder = Path(name_or_folder)
-    if (folder / _MODULES).is_file():
+    if (folder / model_folder.MODULES).is_file():
         return folder
     if found := find(name_or_folder):
         return found
@@ -199,11 +194,11 @@ def _install(folder: Path, name: str) -> Path:
     snapshots.mkdir(parents=True, exist_ok=True)
     incoming = snapshots / f"incoming-{uuid.uuid4().hex}"
     try:
-        _copy(folder, incoming)
-        model_info.write(incoming, _installed_info(incoming, name))
-        revision = _content_hash(incoming)
+        model_folder.copy(folder, incoming)
+        model_info.write(incoming, model_folder.installed_info(incoming, name))
+        revision = model_folder.content_hash(incoming)
         snapshot = snapshots / revision
-        if not snapshot.is_dir() or _content_hash(snapshot) != revision:
+        if not snapshot.is_dir() or model_folder.content_hash(snapshot) != revision:
             _delete(snapshot)
             incoming.rename(snapshot)
         _set_revision(repository, revision)
@@ -272,107 +267,3 @@ def _delete(entry: Path) -> None:
         shutil.rmtree(entry)
     else:
         entry.unlink(missing_ok=True)
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    for root, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__pycache__")
-        for name in folders:
-            if (Path(root) / name).is_symlink():
-                raise UserError(f"{Path(root) / name} is a link to a folder; put the folder itself there.")
-        yield from (Path(root) / name for name in sorted(files) if not name.startswith("."))
-
-
-def _copy(folder: Path, target: Path) -> None:
-    for file in _files(folder):
-        copy = target / file.relative_to(folder)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        # The content alone: a private file mode must not lock a server's user out of a shared store.
-        shutil.copyfile(file, copy)
-
-
-def _content_hash(folder: Path) -> str:
-    digest = hashlib.sha256()
-    for file in _files(folder):
-        digest.update(file.relative_to(folder).as_posix().encode() + b"\0")
-        with file.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return digest.hexdigest()[:40]
-
-
-def _check_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        raise UserError(f"There is no folder {folder.absolute()}; give the model folder that `cl2cm train` wrote.")
-    if not (folder / _MODULES).is_file():
-        raise UserError(f"{folder} holds no sentence-transformers model: it has no {_MODULES}.")
-    files = list(_files(folder))
-    _check_module_types([file for file in files if file.name in {_MODULES, _ROUTER}])
-    for file in files:
-        # OpenVINO's weights are plain numbers beside a graph of the same name.
-        if file.suffix in _PICKLED and not file.with_suffix(".xml").is_file():
-            raise UserError(
-                f"{file} may be a pickle, which can run code when it is read; save the model with "
-                "`model.save_pretrained(folder)`, which writes safetensors, or delete it if the model needs none."
-            )
-    if not any(file.suffix == ".safetensors" for file in files):
-        raise UserError(f"{folder} holds no weights: there is no *.safetensors file in it.")
-
-
-def _check_module_types(files: list[Path]) -> None:
-    for file in files:
-        content = _read_json(file)
-        try:
-            types = list(content["types"].values()) if file.name == _ROUTER else [entry["type"] for entry in content]
-        except (AttributeError, KeyError, TypeError):
-            raise UserError(f"{file} does not list a model's modules; save or train the model again.") from None
-        for module_type in types:
-            if not str(module_type).startswith(_STOCK):
-                raise UserError(
-                    f"{file} names the module {module_type!r}, which would need trust_remote_code=True; only models "
-                    "made of sentence-transformers' own modules can be installed."
-                )
-
-
-def _read_json(file: Path) -> Any:
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{file} cannot be read ({error}); save or train the model again.") from None
-
-
-def _installed_info(folder: Path, name: str) -> ModelInfo:
-    fingerprint = model_info.fingerprint(folder)
-    if (folder / model_info.FILE_NAME).is_file():
-        # Taken anew: what counts is the content that was copied, not what a file said of it.
-        return replace(model_info.read(folder), name=name, fingerprint=fingerprint)
-    try:
-        modules = [(entry["type"], folder / entry["path"]) for entry in _read_json(folder / _MODULES)]
-        dimensions = _dimensions(modules)
-        truncation = folder / "config_sentence_transformers.json"
-        if truncation.is_file() and (kept := _read_json(truncation).get("truncate_dim")):
-            dimensions = min(dimensions, kept)
-    except (AttributeError, IndexError, KeyError, TypeError):
-        raise UserError(
-            f"The length of the model's vectors cannot be told from its files; put a {model_info.FILE_NAME} with "
-            "name, fingerprint and dimensions beside them."
-        ) from None
-    return ModelInfo(name=name, fingerprint=fingerprint, dimensions=dimensions)
-
-
-def _dimensions(modules: list[tuple[str, Path]]) -> int:
-    for module_type, folder in reversed(modules):
-        kind = module_type.rpartition(".")[2]
-        if kind == "Dense":
-            return int(_read_json(folder / "config.json")["out_features"])
-        if kind == "Pooling":
-            config = _read_json(folder / "config.json")
-            # Several ways of pooling are concatenated; before 6.0 each was a flag of its own.
-            flags = sum(bool(active) for key, active in config.items() if key.startswith("pooling_mode_"))
-            mode = config.get("pooling_mode", "mean")
-            ways = flags or (1 if isinstance(mode, str) else len(mode))
-            return int(config.get("embedding_dimension") or config["word_embedding_dimension"]) * ways
-        if kind == "Router":
-            config = _read_json(folder / _ROUTER)
-            route = config["parameters"].get("default_route") or next(iter(config["structure"]))
-            return _dimensions([(config["types"][key], folder / key) for key in config["structure"][route]])
-    raise KeyError("no module that sets the width")

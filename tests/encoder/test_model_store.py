@@ -133,7 +133,7 @@ def test_a_new_version_replaces_the_earlier_one_and_what_a_crash_left(folder, mo
     assert store.find("cl2cm-de") == new
 
 
-@pytest.mark.parametrize("step", ["_copy", "_content_hash", "_set_revision"])
+@pytest.mark.parametrize("step", ["model_folder.copy", "model_folder.content_hash", "_set_revision"])
 def test_a_crash_in_the_middle_leaves_the_earlier_version_in_use(folder, model_store, monkeypatch, step):
     earlier = store.install(folder, "cl2cm-de")
     (folder / "model.safetensors").write_bytes(b"better weights")
@@ -142,7 +142,7 @@ def test_a_crash_in_the_middle_leaves_the_earlier_version_in_use(folder, model_s
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(store, step, crash)
+        patch.setattr(f"cl2cm_plugin.encoder.model_store.{step}", crash)
         with pytest.raises(KeyboardInterrupt):
             store.install(folder, "cl2cm-de")
     assert store.find("cl2cm-de") == earlier
