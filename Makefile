@@ -21,7 +21,7 @@ demo: .venv/installed ## train, install, serve, import, search (LANG_TO=fr for a
 test: test-unit test-integration ## all tests, with a real Weaviate server
 
 test-unit: .venv/installed ## unit tests: seconds to a few minutes
-	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest tests --numprocesses 2 --dist loadfile
 
 test-integration: server ## tests with the real parts: server, models, processes
 	$(BIN)/python -m pytest integration_tests
