@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cl2cm_plugin.commands import add_command
 from cl2cm_plugin.errors import UserError
 from trainer.console import quiet_libraries
 
 if TYPE_CHECKING:
+    import argparse
+
     from trainer.corpus import CaptionedMedia
     from trainer.recipe import Recipe
 
@@ -56,7 +58,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _register_train(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = _parser(subparsers, "train", "train a model", TRAIN_HELP, TRAIN_EXAMPLES)
+    parser = add_command(subparsers, "train", "train a model", TRAIN_HELP, TRAIN_EXAMPLES)
     parser.add_argument("recipe", metavar="RECIPE", help="a shipped recipe by name (openmoji), or a YAML file")
     parser.add_argument("--data", metavar="DATA", required=True, help="a folder of captioned media, or openmoji")
     parser.add_argument("--target", metavar="LANGUAGE", nargs="+", help="target languages instead of the recipe's")
@@ -69,7 +71,7 @@ def _register_train(subparsers: argparse._SubParsersAction[argparse.ArgumentPars
 
 
 def _register_evaluate(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = _parser(subparsers, "evaluate", "measure a model's retrieval", EVALUATE_HELP, EVALUATE_EXAMPLES)
+    parser = add_command(subparsers, "evaluate", "measure a model's retrieval", EVALUATE_HELP, EVALUATE_EXAMPLES)
     parser.add_argument("model", metavar="MODEL", help="an installed name, or a model folder")
     parser.add_argument("--data", metavar="DATA", required=True, help="a folder of captioned media, or openmoji")
     parser.add_argument("--split", metavar="SPLIT", help="the pictures to choose from (all)")
@@ -79,27 +81,11 @@ def _register_evaluate(subparsers: argparse._SubParsersAction[argparse.ArgumentP
 
 
 def _register_demo(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = _parser(subparsers, "demo", "go the whole road, from pictures to search", DEMO_HELP, "")
+    parser = add_command(subparsers, "demo", "go the whole road, from pictures to search", DEMO_HELP, "")
     parser.add_argument("--target", metavar="LANGUAGE", default="de", help="language of the queries (de)")
     parser.add_argument("--seeds", metavar="N", type=int, default=3, help="runs to average the figures over (3)")
     parser.add_argument("--out", metavar="FOLDER", type=Path, default=Path("build"), help="for results (build)")
     parser.set_defaults(run=run_demo, extra="demo", runs_models=True)
-
-
-def _parser(
-    subparsers: argparse._SubParsersAction[argparse.ArgumentParser],
-    name: str,
-    short: str,
-    description: str,
-    examples: str,
-) -> argparse.ArgumentParser:
-    return subparsers.add_parser(
-        name,
-        help=short,
-        description=description,
-        epilog=examples,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
 
 
 def run_train(arguments: argparse.Namespace) -> int:

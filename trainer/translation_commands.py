@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cl2cm_plugin.commands import add_command
 from cl2cm_plugin.errors import UserError
 
 if TYPE_CHECKING:
+    import argparse
+
     from trainer.translation.pair_table import PairTable
 
 HELP = """\
@@ -31,13 +33,7 @@ examples:
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the subcommand ``translate``."""
-    parser = subparsers.add_parser(
-        "translate",
-        help="translate the captions of a corpus",
-        description=HELP,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = add_command(subparsers, "translate", "translate the captions of a corpus", HELP, EXAMPLES)
     parser.add_argument("data", metavar="DATA", type=Path, help="a folder of captioned media")
     parser.add_argument("--to", metavar="LANGUAGE", required=True, help="language wanted")
     parser.add_argument("--from", metavar="LANGUAGE", dest="source", default="en", help="of the captions (en)")

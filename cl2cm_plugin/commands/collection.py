@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cl2cm_plugin.commands import add_command
 from cl2cm_plugin.errors import UserError
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def register(subparsers: Any) -> None:
     Args:
         subparsers: What ``argparse.ArgumentParser.add_subparsers`` returned.
     """
-    adding = _parser(subparsers, "import", "import a folder of pictures", IMPORT_HELP, IMPORT_EXAMPLES)
+    adding = add_command(subparsers, "import", "import a folder of pictures", IMPORT_HELP, IMPORT_EXAMPLES)
     adding.add_argument("folder", metavar="FOLDER", type=Path, help="the folder of pictures")
     _common(adding)
     adding.add_argument("--captions", metavar="LANGUAGE", help="language of the captions, for example en")
@@ -65,7 +66,7 @@ def register(subparsers: Any) -> None:
         help="keep the pictures in the collection, not only their hashes; allows --with-captions in searches",
     )
     adding.set_defaults(run=run_import, extra="client")
-    searching = _parser(subparsers, "search", "search a collection", SEARCH_HELP, SEARCH_EXAMPLES)
+    searching = add_command(subparsers, "search", "search a collection", SEARCH_HELP, SEARCH_EXAMPLES)
     searching.add_argument("query", metavar="QUERY", nargs="?", help="a sentence")
     searching.add_argument("--picture", metavar="FILE", type=Path, help="search with this picture instead")
     _common(searching)
@@ -77,17 +78,6 @@ def register(subparsers: Any) -> None:
         help="compare with the mean of picture and caption; for collections made with --store-media",
     )
     searching.set_defaults(run=run_search, extra="client")
-
-
-def _parser(subparsers: Any, name: str, short: str, description: str, examples: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = subparsers.add_parser(
-        name,
-        help=short,
-        description=description,
-        epilog=examples,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    return parser
 
 
 def _common(parser: argparse.ArgumentParser) -> None:

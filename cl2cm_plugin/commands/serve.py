@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import TYPE_CHECKING
 
+from cl2cm_plugin.commands import add_command
+
 if TYPE_CHECKING:
+    import argparse
+
     from cl2cm_plugin.encoder.model_info import ModelInfo
 
 DESCRIPTION = """\
@@ -27,13 +30,7 @@ example CL2CM_MAX_BATCH=16; cl2cm_plugin/vectorizer/settings.py lists them all.
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add ``cl2cm serve``."""
-    parser = subparsers.add_parser(
-        "serve",
-        help="serve a model as Weaviate's vectorizer",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = add_command(subparsers, "serve", "serve a model as Weaviate's vectorizer", DESCRIPTION, EPILOG)
     parser.add_argument(
         "model", metavar="MODEL", help="name of an installed model (`cl2cm models`), or a model folder"
     )
