@@ -28,7 +28,7 @@ def requirements_of(extra):
     return found
 
 
-@pytest.mark.parametrize("extra", ["", "model", "serve", "client", "backbones", "pictures"])
+@pytest.mark.parametrize("extra", ["", "model", "serve", "client", "backbones", "pictures", "video"])
 def test_no_deployment_needs_lightning_ray_or_datasets(extra):
     assert not requirements_of(extra) & HEAVY
 
@@ -41,7 +41,12 @@ def test_training_and_tuning_bring_what_they_need():
 
 @pytest.mark.parametrize(
     ("package", "file"),
-    [("trainer.recipes", "openmoji.yaml"), ("trainer.demo", "queries.yaml"), ("trainer", "py.typed")],
+    [
+        ("trainer.recipes", "openmoji.yaml"),
+        ("trainer.demo", "queries.yaml"),
+        ("trainer.corpus", "motions.yaml"),
+        ("trainer", "py.typed"),
+    ],
 )
 def test_what_is_not_code_is_shipped_too(package, file):
     assert files(package).joinpath(file).is_file()

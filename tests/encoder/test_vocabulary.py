@@ -220,3 +220,89 @@ def test_a_token_added_beyond_the_vocabulary_stays(unigram, tmp_path):
     after, new = encode(tmp_path / "cut", "<query> dog")
     assert before == after
     np.testing.assert_allclose(old, new, atol=1e-6)
+
+
+@pytest.fixture
+def german(unigram, tmp_path) -> Path:
+    """The backbone, cut to German's script."""
+    vocabulary.cut(unigram, tmp_path / "german", vocabulary.pieces_in_scripts(PIECES, ["de"]))
+    return tmp_path / "german"
+
+
+def test_appended_pieces_stand_behind_the_old_ones_with_the_backbones_rows(unigram, german, tmp_path):
+    wanted = vocabulary.pieces_in_scripts(vocabulary.pieces_of(unigram), ["ja", "ru"])
+    count = vocabulary.append(german, unigram, tmp_path / "grown", wanted)
+
+    old, grown = vocabulary.pieces_of(german), vocabulary.pieces_of(tmp_path / "grown")
+    assert count == 4
+    assert grown[: len(old)] == old
+    assert set(grown[len(old) :]) == {"\u2581\u0441", "\u043e", "\u2581犬", "か"}
+    for text in ("犬 か", "\u0441\u043e", "hund 犬"):
+        (before, wanted_states), (after, states) = encode(unigram, text), encode(tmp_path / "grown", text)
+        assert before == after
+        assert "<unk>" not in after
+        np.testing.assert_array_equal(states, wanted_states)
+
+
+def test_texts_without_new_pieces_keep_ids_and_vectors(unigram, german, tmp_path):
+    from transformers import AutoTokenizer
+
+    vocabulary.append(german, unigram, tmp_path / "grown", set(vocabulary.pieces_of(unigram)))
+
+    for text in ("hund", "hund dog 1.", "gun"):
+        ids = [AutoTokenizer.from_pretrained(folder)(text)["input_ids"] for folder in (german, tmp_path / "grown")]
+        assert ids[0] == ids[1]
+        np.testing.assert_array_equal(encode(german, text)[1], encode(tmp_path / "grown", text)[1])
+
+
+def test_a_text_that_a_new_piece_splits_otherwise_is_counted(unigram, tmp_path):
+    vocabulary.cut(unigram, tmp_path / "cut", set(PIECES) - {"\u2581dog"})
+    vocabulary.append(tmp_path / "cut", unigram, tmp_path / "grown", {"\u2581dog"})
+    folders = (tmp_path / "cut", tmp_path / "grown")
+
+    assert vocabulary.resegmented(*folders, ["dog", "hund", "hund dog", "gun"]) == 2
+    assert vocabulary.resegmented(*folders, []) == 0
+
+
+def test_pieces_that_are_there_already_are_not_appended(unigram, german, tmp_path):
+    assert vocabulary.append(german, unigram, tmp_path / "grown", {"\u2581hund", "<s>", "<mask>"}) == 0
+    assert vocabulary.pieces_of(tmp_path / "grown") == vocabulary.pieces_of(german)
+
+
+def test_word_pieces_are_appended_alike(word_piece, tmp_path):
+    vocabulary.cut(
+        word_piece, tmp_path / "cut", vocabulary.pieces_in_scripts(vocabulary.pieces_of(word_piece), ["de"])
+    )
+    wanted = vocabulary.pieces_in_scripts(vocabulary.pieces_of(word_piece), ["ru"])
+
+    assert vocabulary.append(tmp_path / "cut", word_piece, tmp_path / "grown", wanted) == 2
+    (before, states), (after, grown) = encode(word_piece, "собака."), encode(tmp_path / "grown", "собака.")
+    assert before == after
+    np.testing.assert_array_equal(grown, states)
+    old = vocabulary.pieces_of(tmp_path / "cut")
+    assert vocabulary.pieces_of(tmp_path / "grown")[: len(old)] == old
+
+
+def test_a_token_added_beyond_the_vocabulary_keeps_its_id_when_pieces_follow(unigram, tmp_path):
+    from transformers import AutoModel, AutoTokenizer
+
+    vocabulary.cut(unigram, tmp_path / "cut", vocabulary.pieces_in_scripts(PIECES, ["de"]))
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "cut")
+    tokenizer.add_tokens(["<query>"], special_tokens=True)
+    tokenizer.save_pretrained(tmp_path / "cut")
+    model = AutoModel.from_pretrained(tmp_path / "cut")
+    model.resize_token_embeddings(len(tokenizer))
+    model.save_pretrained(tmp_path / "cut")
+    vocabulary.append(tmp_path / "cut", unigram, tmp_path / "grown", {"\u2581犬"})
+
+    grown = AutoTokenizer.from_pretrained(tmp_path / "grown")
+    assert grown.convert_tokens_to_ids("<query>") == len(tokenizer) - 1
+    assert grown.convert_tokens_to_ids("\u2581犬") == len(tokenizer)
+    (before, old), (after, new) = (encode(tmp_path / name, "<query> dog") for name in ("cut", "grown"))
+    assert before == after
+    np.testing.assert_array_equal(old, new)
+
+
+def test_pieces_of_another_kind_of_backbone_are_refused(unigram, word_piece, tmp_path):
+    with pytest.raises(UserError, match="does not come from the backbone"):
+        vocabulary.append(unigram, word_piece, tmp_path / "grown", {"собака"})

@@ -78,7 +78,7 @@ def test_a_run_writes_a_model_with_its_card_and_facts(recipe_of, read, tmp_path)
 
 def test_a_finished_run_returns_at_once(recipe_of, read, tmp_path, monkeypatch):
     first = fit(recipe_of(), read, tmp_path / "run")
-    monkeypatch.setattr("trainer.fit._train_stages", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr("trainer.fit.Stages.train", lambda *_: pytest.fail("trained again"))
 
     assert fit(recipe_of(), read, tmp_path / "run") == first
 
@@ -115,11 +115,11 @@ class _Killed(BaseException):
 @pytest.mark.parametrize("stage", ["CrossLingualNetwork", "CrossModalNetwork"])
 @pytest.mark.parametrize("trained_layers", [0, 2])
 def test_a_killed_run_goes_on_to_the_same_vectors(stage, trained_layers, recipe_of, read, tmp_path, monkeypatch):
-    import trainer.fit
+    import trainer.stages
 
     settings = recipe_of(epochs=3, trained_layers=trained_layers)
     whole = vectors(fit(settings, read, tmp_path / "whole").model)
-    network = getattr(trainer.fit, stage)
+    network = getattr(trainer.stages, stage)
     reseed = network.on_train_epoch_start
 
     def die_after_one_epoch(self: Any) -> None:
@@ -197,7 +197,7 @@ def test_a_target_language_without_captions_is_trained_and_left_out_of_the_figur
 
 
 def test_an_unknown_split_is_told_before_training(recipe_of, colours, tmp_path, monkeypatch):
-    monkeypatch.setattr("trainer.fit._train_stages", lambda *_: pytest.fail("trained first"))
+    monkeypatch.setattr("trainer.fit.Stages.train", lambda *_: pytest.fail("trained first"))
 
     with pytest.raises(UserError, match="no split 'nowhere'"):
         fit(recipe_of(), corpus.read(colours), tmp_path / "run", ["nowhere"])
@@ -225,7 +225,7 @@ def test_other_models_teach_beside_the_first_stage(recipe_of, read, tmp_path, ti
 
 
 def test_a_teacher_that_is_not_installed_is_told_before_training(recipe_of, read, tmp_path, monkeypatch):
-    monkeypatch.setattr("trainer.fit._train_stages", lambda *_: pytest.fail("trained first"))
+    monkeypatch.setattr("trainer.fit.Stages.train", lambda *_: pytest.fail("trained first"))
     several = {"form": "several_teachers", "models": ["cl2cm-nobody"]}
 
     with pytest.raises(UserError, match="cl2cm-nobody"):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from cl2cm_plugin.errors import UserError
-from trainer import recipe
+from trainer import recipe, recipe_forms
 
 MINIMAL = "cross_lingual: {optimiser: {epochs: 1}}\ncross_modal: {optimiser: {epochs: 2}}\n"
 
@@ -116,7 +116,7 @@ def stages(cross_lingual: str = "", cross_modal: str = "") -> str:
 def test_a_part_is_switched_off_however_yaml_reads_the_word(off, write):
     loaded = recipe.load(write(stages(f"word_alignment: {{form: {off}}}", f"distillation: {{form: {off}}}")))
 
-    assert loaded.cross_lingual.word_alignment == recipe.Off(form="off")
+    assert loaded.cross_lingual.word_alignment == recipe_forms.Off(form="off")
     assert loaded.cross_modal.distillation.weight == 0
 
 

@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+from cl2cm_plugin.encoder.backbones import cache_folder
 from cl2cm_plugin.errors import UserError
-from trainer.corpus import benchmark_photographs, captioned_media
+from trainer.corpus import benchmark_photographs, captioned_media, vatex
 from trainer.corpus.captioned_media import CaptionedMedia
 
-if TYPE_CHECKING:
-    from pathlib import Path
+__all__ = ["CaptionedMedia", "read", "read_corpus"]
 
-__all__ = ["CaptionedMedia", "read"]
+
+def read_corpus(name_or_folder: str) -> CaptionedMedia:
+    """Read a corpus as the command line names it, or make the one that is known by name.
+
+    Args:
+        name_or_folder: A folder, or ``openmoji``.
+
+    Returns:
+        The corpus.
+
+    Raises:
+        UserError: There is no such folder, or it is no corpus.
+    """
+    folder = Path(name_or_folder)
+    if name_or_folder == "openmoji" and not folder.is_dir():
+        # Needs the extra `pictures`, as no other corpus does.
+        from trainer.corpus import openmoji
+
+        folder = openmoji.build(cache_folder() / "corpora" / "openmoji")
+    return read(folder)
 
 
 def read(folder: Path) -> CaptionedMedia:
     """Read a corpus in any format that is known here.
 
     Args:
-        folder: A captioned-media folder, or a copy of the benchmark photographs.
+        folder: A captioned-media folder, or a copy of the benchmark photographs or of VATEX.
 
     Returns:
         The corpus.
@@ -28,7 +47,7 @@ def read(folder: Path) -> CaptionedMedia:
     """
     if not folder.is_dir():
         raise UserError(f"There is no folder {folder}; --data wants a folder of captioned media.")
-    for reader in (benchmark_photographs, captioned_media):
+    for reader in (benchmark_photographs, vatex, captioned_media):
         if reader.recognises(folder):
             return reader.read(folder)
     raise UserError(

@@ -15,24 +15,28 @@ if TYPE_CHECKING:
 
 
 class PictureBatchSampler(Sampler[list[int]]):
-    """Items at most once an epoch, no two items of one group in a batch, in an order that seed and epoch determine.
+    """Every picture once an epoch, its captions in turns, in an order that seed and epoch determine.
 
-    Two captions of one picture would otherwise count as each other's negatives. An epoch goes in rounds: the first
-    round takes one caption of every picture, the second another one of every picture that has more, and so on; batches
-    do not cross rounds. An item that is left alone has no negatives of its own and joins a batch without its group;
-    where there is none, as with a picture that has far more captions than all others, it waits for another epoch.
+    Two captions of one picture in a batch would count as each other's negatives. So an epoch takes one item of every
+    group (picture, or source sentence); the items of a group take turns over the epochs, each once before any comes
+    again, in an order drawn anew for every such cycle. A picture with many captions thus weighs as much as one with
+    few.
 
     Args:
-        groups: The group (picture) of each item; at least two different ones.
-        batch_size: Items a batch; the last batch of a round may be smaller, and one that took in an item that was left
-            alone is larger.
+        groups: The group of each item; at least two different ones.
+        batch_size: Items a batch; the last batch of an epoch may be smaller, or larger where too few items for
+            another one are left.
         seed: Determines the order together with the epoch.
+        process: Which of the processes that train together this one is; it gets its share of every batch.
+        processes: How many train together.
 
     Raises:
         UserError: All items are of one group, so that nothing can be told apart.
     """
 
-    def __init__(self, groups: Sequence[int], batch_size: int, seed: int) -> None:
+    def __init__(
+        self, groups: Sequence[int], batch_size: int, seed: int, process: int = 0, processes: int = 1
+    ) -> None:
         if batch_size < 2:
             raise ValueError(f"A batch of {batch_size} has no negatives; batch_size must be at least 2.")
         if len(set(groups)) < 2:
@@ -40,11 +44,13 @@ class PictureBatchSampler(Sampler[list[int]]):
         members: dict[int, list[int]] = defaultdict(list)
         for item, group in enumerate(groups):
             members[group].append(item)
-        self._groups = list(groups)
         self._members = list(members.values())
         self._batch_size = batch_size
         self._seed = seed
         self._epoch = 0
+        self._process, self._processes = process, processes
+        # Fewer have no negatives, or leave a process without work.
+        self._least = 2 * processes
         # Lightning looks for `set_epoch` on the sampler inside a batch sampler; here both are one.
         self.sampler = self
 
@@ -53,26 +59,21 @@ class PictureBatchSampler(Sampler[list[int]]):
         self._epoch = epoch
 
     def __iter__(self) -> Iterator[list[int]]:
-        batches = []
-        for batch in self._rounds():
-            if len(batch) > 1:
-                batches.append(batch)
-                continue
-            group = self._groups[batch[0]]
-            hosts = [host for host in batches if group not in {self._groups[item] for item in host}]
-            if hosts:
-                min(hosts, key=len).extend(batch)
-        yield from batches
+        order = np.random.default_rng((self._seed, self._epoch)).permutation(len(self._members))
+        items = [self._turn(group) for group in order.tolist()]
+        starts = list(range(0, len(items), self._batch_size))
+        if len(items) - starts[-1] < self._least and len(starts) > 1:
+            starts.pop()
+        for start, end in zip(starts, [*starts[1:], len(items)], strict=True):
+            yield items[start:end][self._process :: self._processes]
 
     def __len__(self) -> int:
-        counts = np.asarray([len(items) for items in self._members])
-        turns = ((counts > round_).sum() for round_ in range(int(counts.max())))
-        return int(sum(turn // self._batch_size + (turn % self._batch_size > 1) for turn in turns))
+        full, rest = divmod(len(self._members), self._batch_size)
+        return full + (rest >= self._least or full == 0)
 
-    def _rounds(self) -> Iterator[list[int]]:
-        random = np.random.default_rng((self._seed, self._epoch))
-        shuffled = [random.permutation(items).tolist() for items in self._members]
-        for round_ in range(max(map(len, shuffled))):
-            turn = [items[round_] for items in shuffled if len(items) > round_]
-            random.shuffle(turn)
-            yield from (turn[start : start + self._batch_size] for start in range(0, len(turn), self._batch_size))
+    def _turn(self, group: int) -> int:
+        members = self._members[group]
+        cycle, turn = divmod(self._epoch, len(members))
+        if len(members) == 1:
+            return members[0]
+        return members[np.random.default_rng((self._seed, cycle, group)).permutation(len(members))[turn]]

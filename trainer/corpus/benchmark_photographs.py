@@ -55,7 +55,14 @@ def read(folder: Path) -> CaptionedMedia:
     pairs = [*_parallel_captions(captions, train), *_parallel_text(folder), *_machine_translations(folder)]
     # A sentence can stand among the captions and among the parallel text.
     return assemble(
-        "benchmark-photographs", folder, media, captions, list(dict.fromkeys(pairs)), splits, licence=LICENCE
+        "benchmark-photographs",
+        folder,
+        media,
+        captions,
+        list(dict.fromkeys(pairs)),
+        splits,
+        licence=LICENCE,
+        parallel_source=_PARALLEL,
     )
 
 

@@ -1,10 +1,10 @@
 """The captioned-media format: a folder of media with caption tables per language, and sentence pairs.
 
-    media/<media_id>.<png, jpg, ...>      the pictures
+    media/<media_id>.<png, mp4, ...>      pictures and clips
     captions/<language>.tsv               media_id, caption[, source]
     pairs/<source>-<target>.tsv           source, target[, origin]: a sentence and its translation
     splits/<name>.txt                     one media id a line
-    corpus.yaml                           name, licence, attribution
+    corpus.yaml                           name, licence, attribution, parallel_source
 
 Everything but ``media/`` and one caption table may be absent. A translation belongs to the captions that equal its
 source sentence, so no table ever says which picture a translated sentence describes.
@@ -39,7 +39,7 @@ _PAIRS = Features(
 
 @dataclass(frozen=True)
 class CaptionedMedia:
-    """A corpus in memory; pictures stay files until they are opened.
+    """A corpus in memory; pictures and clips stay files until they are opened.
 
     Attributes:
         name: A short name.
@@ -50,6 +50,8 @@ class CaptionedMedia:
         splits: Media ids by name of the split.
         licence: A sentence or an SPDX identifier; empty if the folder does not say.
         attribution: What has to stand wherever a picture is shown; empty if nothing.
+        parallel_source: The ``source`` of captions that say the same of a picture in every language, so that figures
+            of languages can be compared; empty if there are none.
     """
 
     name: str
@@ -60,6 +62,7 @@ class CaptionedMedia:
     splits: dict[str, list[str]]
     licence: str = ""
     attribution: str = ""
+    parallel_source: str = ""
 
     @property
     def languages(self) -> list[str]:
@@ -91,27 +94,46 @@ class CaptionedMedia:
         paths = (image["path"] for image in self.media["image"][:])
         return dict(zip(self.media["media_id"][:], paths, strict=True))
 
-    def captions_in(self, language: str, media_ids: Iterable[str]) -> list[tuple[str, str]]:
+    def captions_in(
+        self, language: str, media_ids: Iterable[str], sources: Sequence[str] = ()
+    ) -> list[tuple[str, str]]:
         """List the captions of some media in one language.
 
         Args:
             language: A language code.
             media_ids: The media wanted.
+            sources: Only captions from these sources; from all if empty.
 
         Returns:
             Pairs of media id and caption, in the order of the table.
 
         Raises:
-            UserError: The corpus has no captions in that language.
+            UserError: The corpus has no captions in that language, or none from these sources.
         """
+        rows = self.sourced_captions_in(language, media_ids, sources)
+        return [(media_id, caption) for media_id, caption, _ in rows]
+
+    def sourced_captions_in(
+        self, language: str, media_ids: Iterable[str], sources: Sequence[str] = ()
+    ) -> list[tuple[str, str, str]]:
+        """List captions as `captions_in` does, each with its source: media id, caption, source."""
         if language not in self.languages:
             raise UserError(
                 f"{self.folder} has no captions in {language!r}: found {', '.join(self.languages) or 'none'}."
             )
         wanted = set(media_ids)
-        columns = (self.captions[name][:] for name in ("media_id", "language", "caption"))
+        columns = (self.captions[name][:] for name in ("language", "media_id", "caption", "source"))
+        rows = [row for of, *row in zip(*columns, strict=True) if of == language]
+        known = {source for _, _, source in rows}
+        if sources and not known & set(sources):
+            raise UserError(
+                f"{self.folder} has no captions in {language!r} from {' or '.join(sources)}: "
+                f"found {', '.join(sorted(filter(None, known))) or 'no column source'}."
+            )
         return [
-            (owner, caption) for owner, of, caption in zip(*columns, strict=True) if of == language and owner in wanted
+            (owner, caption, source)
+            for owner, caption, source in rows
+            if owner in wanted and (not sources or source in sources)
         ]
 
 
@@ -150,6 +172,7 @@ def read(folder: Path) -> CaptionedMedia:
         splits,
         licence=facts.get("licence", ""),
         attribution=facts.get("attribution", ""),
+        parallel_source=facts.get("parallel_source", ""),
     )
 
 
@@ -162,6 +185,7 @@ def assemble(
     splits: dict[str, list[str]],
     licence: str = "",
     attribution: str = "",
+    parallel_source: str = "",
 ) -> CaptionedMedia:
     """Put rows together into a corpus.
 
@@ -174,6 +198,7 @@ def assemble(
         splits: Media ids by name of the split.
         licence: What the media may be used for.
         attribution: What has to stand wherever a picture is shown.
+        parallel_source: The source of captions that say the same in every language.
 
     Returns:
         The corpus.
@@ -188,6 +213,7 @@ def assemble(
         splits,
         licence,
         attribution,
+        parallel_source,
     )
 
 
@@ -199,7 +225,7 @@ def _dataset(rows: Sequence[tuple[Any, ...]], features: Features) -> Dataset:
 def _media(folder: Path) -> list[Path]:
     files = sorted(path for path in (folder / "media").rglob("*") if path.is_file() and not path.name.startswith("."))
     if not files:
-        raise UserError(f"{folder / 'media'} holds no pictures.")
+        raise UserError(f"{folder / 'media'} holds no pictures and no clips.")
     return files
 
 

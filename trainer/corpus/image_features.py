@@ -1,33 +1,33 @@
-"""Features of a frozen image tower: computed once for a picture's content, then read from a cache."""
+"""Features of a frozen image tower: computed once for a file's content, then read from a cache."""
 
 from __future__ import annotations
 
 import copy
 import hashlib
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from rich.progress import track
 
+from cl2cm_plugin.encoder import video
 from cl2cm_plugin.encoder.model_info import fingerprint
-from trainer.corpus.pictures import open_picture
-from trainer.feature_cache import FeatureCache
+from cl2cm_plugin.errors import UserError
+from trainer.corpus.media import frame_rows
+from trainer.towers.feature_cache import FeatureCache
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from PIL import Image
 
+# Pictures and frames that go through the tower together.
 _BATCH = 32
 
 
 def image_features(files: Sequence[str], tower: Any, backbone: Path) -> np.ndarray:
     """Compute the features of pictures with a frozen tower, or read them from the cache.
-
-    The cache lies below the cache folder, one folder a tower, and is found again by the SHA-256 of a picture's bytes:
-    a renamed picture costs nothing, a changed one is computed anew.
 
     Args:
         files: Picture files.
@@ -38,21 +38,50 @@ def image_features(files: Sequence[str], tower: Any, backbone: Path) -> np.ndarr
         Features of shape (len(files), d), float32.
 
     Raises:
-        UserError: A picture cannot be opened.
+        UserError: A picture cannot be opened, or is a clip.
+    """
+    clip = next((file for file in files if video.is_video(Path(file))), None)
+    if clip is not None:
+        raise UserError(f"{clip} is a clip, and only pictures can be used here; take the clips out of the corpus.")
+    return np.concatenate(media_features(files, tower, backbone))
+
+
+def media_features(files: Sequence[str], tower: Any, backbone: Path, frames: int = video.FRAMES) -> list[np.ndarray]:
+    """Compute the features of pictures and of the frames of clips with a frozen tower, or read them from the cache.
+
+    The cache lies below the cache folder, one folder a tower, and is found again by the SHA-256 of a file's bytes,
+    for a clip with the number of frames: a renamed file costs nothing, a changed one is computed anew.
+
+    Args:
+        files: Files of pictures and clips.
+        tower: The image ``Transformer`` module of sentence-transformers, frozen.
+        backbone: The folder that the tower was loaded from; a fingerprint of it names the cache.
+        frames: How many frames of a clip are wanted.
+
+    Returns:
+        Features of each file, shape (f, d), float32: f is 1 for a picture and up to ``frames`` for a clip.
+
+    Raises:
+        UserError: A file cannot be opened.
     """
     cache = FeatureCache("images", fingerprint(backbone))
-    keys = [hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in files]
+    keys = [_key(file, frames) for file in files]
     missing = {key: file for key, file in zip(keys, files, strict=True) if key not in cache.rows}
-    pending = list(missing.items())
     # Convolutions are a third faster in this layout; a copy, since it could not be saved.
-    tower = copy.deepcopy(tower).to(memory_format=torch.channels_last) if pending else tower
-    starts = range(0, len(pending), _BATCH)
-    for start in track(starts, f"Features of {len(pending)} pictures", disable=not pending):
-        batch = pending[start : start + _BATCH]
-        features = _forward(tower, [open_picture(file) for _, file in batch])
-        cache.add({key: row for (key, _), row in zip(batch, features, strict=True)})
+    tower = copy.deepcopy(tower).to(memory_format=torch.channels_last) if missing else tower
+    key_of = {file: key for key, file in missing.items()}
+    title = f"Features of {len(missing)} files"
+    for rows in frame_rows(list(key_of), partial(_forward, tower), title, _BATCH, frames):
+        # A single row without its axis: so it stands in the caches of earlier versions too.
+        cache.add({key_of[file]: row[0] if len(row) == 1 else row for file, row in rows.items()})
     cache.flush()
-    return np.stack([cache.rows[key] for key in keys])
+    return [np.atleast_2d(cache.rows[key]) for key in keys]
+
+
+def _key(file: str, frames: int) -> str:
+    with Path(file).open("rb") as stream:
+        content = hashlib.file_digest(stream, "sha256").hexdigest()
+    return f"{content}-{frames}" if video.is_video(Path(file)) else content
 
 
 @torch.inference_mode()

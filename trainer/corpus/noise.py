@@ -119,7 +119,8 @@ def noisy_corpus(corpus: CaptionedMedia, noise: Noise, seed: int = 0) -> Caption
     rows: list[dict[str, str]] = corpus.pairs.to_list()
     places: dict[tuple[str, str], list[int]] = {}
     for place, row in enumerate(rows):
-        places.setdefault((row["source_language"], row["target_language"]), []).append(place)
+        if row["source_language"] != row["target_language"]:
+            places.setdefault((row["source_language"], row["target_language"]), []).append(place)
     for group in places.values():
         pairs = [_Row(rows[place]["source"], rows[place]["target"]) for place in group]
         for place, target in zip(group, _noisy_targets(pairs, noise, seed), strict=True):

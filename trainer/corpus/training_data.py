@@ -2,13 +2,14 @@
 
 Stage 1 sees sentence pairs. Stage 2 sees pictures with their source captions, and the translations of those captions:
 a translation is found by the text of the caption, so no annotated pair of a picture and a target sentence is ever
-used.
+used, unless a recipe asks for the supervised upper bound.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from cl2cm_plugin.errors import UserError
 
@@ -29,26 +30,49 @@ class SentencePair:
 
 @dataclass(frozen=True)
 class CaptionedPicture:
-    """A picture, one of its captions and a translation of that; ``group`` numbers the picture."""
+    """A picture, one of its source captions, and a caption in a target language; ``group`` numbers the picture.
+
+    One of the two captions may be absent: a source caption that nobody translated, or, for the supervised upper
+    bound alone, a target caption that somebody wrote from the picture.
+    """
 
     file: str
-    source: str
-    target: str
+    source: str | None
+    target: str | None
     group: int
 
 
 @dataclass(frozen=True)
+class DevSet:
+    """Pictures that training does not see, to choose and to stop by.
+
+    Attributes:
+        files: The pictures.
+        captions: For each language the captions: the row of the picture in ``files``, and the text. Those of target
+            languages are translations, never what people wrote from the picture.
+        pairs: For each target language the pairs of a source caption and its translation.
+    """
+
+    files: list[str] = field(default_factory=list)
+    captions: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
+    pairs: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class TrainingData:
-    """The data of both stages."""
+    """The data of both stages, and what both are kept from."""
 
     sentence_pairs: list[SentencePair]
     captioned_pictures: list[CaptionedPicture]
+    dev: DevSet = field(default_factory=DevSet)
 
     @property
     def texts(self) -> list[str]:
         """Every different sentence, in order of appearance."""
         rows: list[SentencePair | CaptionedPicture] = [*self.sentence_pairs, *self.captioned_pictures]
-        return list(dict.fromkeys(text for row in rows for text in (row.source, row.target)))
+        trained = [text for row in rows for text in (row.source, row.target) if text is not None]
+        dev = [text for captions in self.dev.captions.values() for _, text in captions]
+        return list(dict.fromkeys([*trained, *dev]))
 
 
 def assemble(
@@ -57,6 +81,11 @@ def assemble(
     target_languages: Sequence[str],
     split: str,
     origins: Iterable[str] = (),
+    *,
+    dev_pictures: int = 0,
+    untranslated: bool = False,
+    supervised: bool = False,
+    same_picture: bool = False,
 ) -> TrainingData:
     """Collect what CL2CM may see of a corpus.
 
@@ -66,6 +95,11 @@ def assemble(
         target_languages: Languages to learn.
         split: The pictures to train on.
         origins: Use only sentence pairs of these origins (``human``, ``mt``, ...); all if empty.
+        dev_pictures: This many pictures of the split, chosen by their ids, are kept back with all their captions.
+        untranslated: Whether source captions without a translation are listed as well.
+        supervised: Whether captions that people wrote in the target languages are listed with the pictures: the upper
+            bound, which is no longer CL2CM's setting.
+        same_picture: Whether pairs of two source sentences on one picture are pairs of stage 1 as well.
 
     Returns:
         Sentence pairs of the languages, and the pictures of the split with every caption that has a translation.
@@ -73,13 +107,47 @@ def assemble(
     Raises:
         UserError: There are no pairs in a target language, or no caption of the split has a translation.
     """
-    allowed = set(origins)
+    pairs = _pairs(corpus, source_language, target_languages, set(origins), same_picture)
+    translations = _translations(pairs, source_language)
+    media_ids = corpus.media_ids(split)
+    dev_ids = set(sorted(media_ids, key=_drawn)[:dev_pictures])
+    captions = corpus.captions_in(source_language, media_ids)
+    dev = _dev_set(corpus, source_language, [row for row in captions if row[0] in dev_ids], translations)
+    seen = {caption for _, caption in dev.captions.get(source_language, [])}
+    pairs = [row for row in pairs if row["source"] not in seen]
+
+    written = [row for row in captions if row[0] not in dev_ids]
+    rows = _captioned(written, translations, untranslated or not target_languages)
+    if supervised:
+        rows += [
+            (media_id, None, caption)
+            for language in target_languages
+            for media_id, caption in corpus.captions_in(language, set(media_ids) - dev_ids)
+        ]
+    if not rows:
+        raise UserError(
+            f"None of the {source_language} captions of the split {split!r} in {corpus.folder} has a translation in "
+            "pairs/: the source sentences there must equal the captions."
+        )
+    files, groups = corpus.files(), _numbered(media_id for media_id, _ in captions)
+    sources = _numbered(row["source"] for row in pairs)
+    return TrainingData(
+        [SentencePair(row["source"], row["target"], sources[row["source"]]) for row in pairs],
+        [CaptionedPicture(files[media_id], source, target, groups[media_id]) for media_id, source, target in rows],
+        dev,
+    )
+
+
+def _pairs(
+    corpus: CaptionedMedia,
+    source_language: str,
+    target_languages: Sequence[str],
+    origins: set[str],
+    same_picture: bool,
+) -> list[dict[str, Any]]:
+    rows = [row for row in corpus.pairs.to_list() if row["source_language"] == source_language]
     pairs = [
-        row
-        for row in corpus.pairs.to_list()
-        if row["source_language"] == source_language
-        and row["target_language"] in target_languages
-        and (not allowed or row["origin"] in allowed)
+        row for row in rows if row["target_language"] in target_languages and (not origins or row["origin"] in origins)
     ]
     for language in target_languages:
         if not any(row["target_language"] == language for row in pairs):
@@ -87,30 +155,50 @@ def assemble(
                 f"{corpus.folder} has no sentence pairs {source_language}-{language}: put them into "
                 f"pairs/{source_language}-{language}.tsv (columns source and target)."
             )
-    pictures = _captioned_pictures(corpus, source_language, split, [(row["source"], row["target"]) for row in pairs])
-    if not pictures:
-        raise UserError(
-            f"None of the {source_language} captions of the split {split!r} in {corpus.folder} has a translation in "
-            "pairs/: the source sentences there must equal the captions."
-        )
-    groups = _numbered(row["source"] for row in pairs)
-    return TrainingData([SentencePair(row["source"], row["target"], groups[row["source"]]) for row in pairs], pictures)
+    return pairs + [row for row in rows if same_picture and row["target_language"] == source_language]
 
 
-def _captioned_pictures(
-    corpus: CaptionedMedia, language: str, split: str, pairs: list[tuple[str, str]]
-) -> list[CaptionedPicture]:
-    translations: dict[str, list[str]] = {}
-    for source, target in pairs:
-        translations.setdefault(source, []).append(target)
-    files = corpus.files()
-    captions = corpus.captions_in(language, corpus.media_ids(split))
-    groups = _numbered(media_id for media_id, _ in captions)
-    return [
-        CaptionedPicture(files[media_id], caption, target, groups[media_id])
-        for media_id, caption in captions
-        for target in translations.get(caption, ())
-    ]
+def _translations(pairs: list[dict[str, Any]], source_language: str) -> dict[str, list[tuple[str, str]]]:
+    """The translations of each source sentence: language and text."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for row in pairs:
+        if row["target_language"] != source_language:
+            found.setdefault(row["source"], []).append((row["target_language"], row["target"]))
+    return found
+
+
+def _captioned(
+    captions: list[tuple[str, str]], translations: dict[str, list[tuple[str, str]]], untranslated: bool
+) -> list[tuple[str, str | None, str | None]]:
+    rows: list[tuple[str, str | None, str | None]] = []
+    for media_id, caption in captions:
+        targets = [target for _, target in translations.get(caption, ())]
+        rows += [(media_id, caption, target) for target in targets]
+        if untranslated and not targets:
+            rows.append((media_id, caption, None))
+    return rows
+
+
+def _dev_set(
+    corpus: CaptionedMedia,
+    source_language: str,
+    captions: list[tuple[str, str]],
+    translations: dict[str, list[tuple[str, str]]],
+) -> DevSet:
+    files, dev = corpus.files(), DevSet()
+    row_of = _numbered(media_id for media_id, _ in captions)
+    dev.files.extend(files[media_id] for media_id in row_of)
+    for media_id, caption in captions:
+        dev.captions.setdefault(source_language, []).append((row_of[media_id], caption))
+        for language, target in translations.get(caption, ()):
+            dev.captions.setdefault(language, []).append((row_of[media_id], target))
+            dev.pairs.setdefault(language, []).append((caption, target))
+    return dev
+
+
+def _drawn(media_id: str) -> str:
+    """A place in an order that has nothing to do with the names, and never changes."""
+    return hashlib.sha256(media_id.encode()).hexdigest()
 
 
 def _numbered(keys: Iterable[str]) -> dict[str, int]:

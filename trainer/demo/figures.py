@@ -13,7 +13,7 @@ from trainer.evaluation.retrieval import text_ranks
 
 if TYPE_CHECKING:
     from trainer.corpus.captioned_media import CaptionedMedia
-    from trainer.embedding import Embedder
+    from trainer.towers.embedding import Embedder
 
 CUTOFF = 10
 WHOLE, HELD, TOGETHER, TOGETHER_HELD = "whole", "held_out", "picture_and_name", "picture_and_name_held_out"

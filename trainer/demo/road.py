@@ -17,10 +17,11 @@ from cl2cm_plugin.encoder import model_store
 from cl2cm_plugin.errors import UserError
 from cl2cm_plugin.vectorizer.background import background
 from cl2cm_plugin.vectorizer.server import bind
+from trainer import contact_sheet
 from trainer import corpus as corpora
 from trainer import recipe as recipes
 from trainer.corpus import openmoji
-from trainer.demo import contact_sheet, figures
+from trainer.demo import figures
 from trainer.demo.searches import Found, results_table, search
 from trainer.fit import Run, embedder_of, fit
 

@@ -12,8 +12,8 @@ from rich.progress import track
 from rich.table import Table
 
 from cl2cm_plugin import collections
+from trainer.contact_sheet import Hit, Row
 from trainer.corpus.openmoji import HELD_OUT, SOURCE_LANGUAGE
-from trainer.demo.contact_sheet import Hit, Row
 from trainer.demo.figures import CUTOFF
 
 if TYPE_CHECKING:

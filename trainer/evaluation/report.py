@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from trainer.evaluation.retrieval import Retrieval, evaluate
+from trainer.evaluation.measurement import measure_split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from trainer.corpus.captioned_media import CaptionedMedia
+    from trainer.evaluation.measurement import LanguageResult
+    from trainer.evaluation.retrieval import Retrieval
 
 _COLUMNS = ("language", "T2I R@1", "R@5", "R@10", "median", "I2T R@1", "R@5", "R@10", "median", "SumR", "queries")
 
@@ -25,39 +27,49 @@ def evaluate_split(
     encode_pictures: Callable[[list[str]], np.ndarray],
     encode_texts: Callable[[list[str]], np.ndarray],
 ) -> dict[str, Retrieval]:
-    """Measure retrieval among the pictures of a split, language by language.
+    """Measure retrieval among the pictures of a split with all captions, language by language.
+
+    The figures alone of `measure_split`, with its arguments and errors.
+    """
+    results = measure_split(corpus, split, languages, encode_pictures, encode_texts)
+    return {language: result.all.figures for language, result in results.items()}
+
+
+def labelled(results: dict[str, LanguageResult]) -> dict[str, Retrieval]:
+    """Give every row of the table its figures.
 
     Args:
-        corpus: Where the pictures and captions are.
-        split: The gallery; all pictures if None.
-        languages: Languages of the queries.
-        encode_pictures: Returns unit vectors of picture files, shape (n, d).
-        encode_texts: Returns unit vectors of texts, shape (n, d).
+        results: What was measured, by language.
 
     Returns:
-        The figures by language.
-
-    Raises:
-        UserError: There is no such split, or the corpus has no captions in one of the languages.
+        Figures by label: a language, which stands for all its captions; where parallel captions are only some of
+        them, the language with ``(parallel)`` next to it.
     """
-    media_ids = corpus.media_ids(split)
-    captions = {language: corpus.captions_in(language, media_ids) for language in languages}
-    files = corpus.files()
-    images = encode_pictures([files[media_id] for media_id in media_ids])
-    row = {media_id: index for index, media_id in enumerate(media_ids)}
-    return {
-        language: evaluate(
-            images, encode_texts([caption for _, caption in of_language]), [row[owner] for owner, _ in of_language]
-        )
-        for language, of_language in captions.items()
-    }
+    labels: dict[str, Retrieval] = {}
+    for language, result in results.items():
+        labels[language] = result.all.figures
+        if result.parallel and result.differ:
+            labels[f"{language} (parallel)"] = result.parallel.figures
+    return labels
+
+
+def note(results: dict[str, LanguageResult]) -> str:
+    """Say which languages have parallel captions alone; empty if no row needs it."""
+    if not any(result.differ for result in results.values()):
+        return ""
+    alone = [language for language, result in results.items() if result.parallel is result.all]
+    missing = [language for language, result in results.items() if result.parallel is None]
+    sentences = ["A parallel caption says the same in every language; the other rows count all captions."]
+    sentences += [f"All captions are parallel in {', '.join(alone)}."] if alone else []
+    sentences += [f"None is in {', '.join(missing)}."] if missing else []
+    return " ".join(sentences)
 
 
 def rows(results: dict[str, Retrieval]) -> list[tuple[str, ...]]:
-    """Format the figures, one row a language."""
+    """Format the figures, one row a language or label."""
     return [
         (
-            language,
+            label,
             *(
                 f"{value:.1f}"
                 for d in (figures.text_to_image, figures.image_to_text)
@@ -66,7 +78,7 @@ def rows(results: dict[str, Retrieval]) -> list[tuple[str, ...]]:
             f"{figures.sum_r:.1f}",
             str(figures.text_to_image.queries),
         )
-        for language, figures in results.items()
+        for label, figures in results.items()
     ]
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 CUTOFFS = (1, 5, 10)
-_ROWS_AT_ONCE = 1024
+_TEXTS_AT_ONCE, _IMAGES_AT_ONCE = 1024, 128
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,43 @@ class Retrieval:
         return {**asdict(self), "sum_r": self.sum_r}
 
 
+@dataclass(frozen=True)
+class Ranks:
+    """How each query fared: the rank of its first right answer, from 1, ties counted against.
+
+    Attributes:
+        text_to_image: Rank of each caption's picture among the pictures, shape (m,).
+        image_to_text: Rank of the best caption of each picture that has one, in the order of the gallery, shape (p,).
+        image_of_text: Row in the gallery of the picture that each caption describes, shape (m,).
+        gallery: Number n of pictures.
+    """
+
+    text_to_image: np.ndarray
+    image_to_text: np.ndarray
+    image_of_text: np.ndarray
+    gallery: int
+
+    @property
+    def described_images(self) -> np.ndarray:
+        """Rows in the gallery of the pictures that have a caption, ascending, shape (p,)."""
+        return np.unique(self.image_of_text)
+
+    @property
+    def figures(self) -> Retrieval:
+        """The figures of both directions."""
+        return Retrieval(
+            text_to_image=summarise(self.text_to_image, self.gallery),
+            image_to_text=summarise(self.image_to_text, len(self.text_to_image)),
+        )
+
+
 def evaluate(images: np.ndarray, texts: np.ndarray, image_of_text: Sequence[int] | np.ndarray) -> Retrieval:
-    """Measure retrieval between pictures and captions.
+    """Measure retrieval between pictures and captions: the figures of `rank`, with its arguments and errors."""
+    return rank(images, texts, image_of_text).figures
+
+
+def rank(images: np.ndarray, texts: np.ndarray, image_of_text: Sequence[int] | np.ndarray) -> Ranks:
+    """Search for every caption's picture, and for every picture's captions.
 
     Args:
         images: Unit vectors of the gallery, shape (n, d).
@@ -67,8 +102,8 @@ def evaluate(images: np.ndarray, texts: np.ndarray, image_of_text: Sequence[int]
         image_of_text: Row in ``images`` of the picture that each caption describes, shape (m,).
 
     Returns:
-        The figures of both directions. A picture counts as found if any of its captions is among the first k; a
-        picture without a caption is part of the gallery, but no query.
+        A rank for each query. A picture counts as found with the first of its captions; a picture without a caption
+        is part of the gallery, but no query.
 
     Raises:
         ValueError: A vector is not finite, or the shapes do not fit.
@@ -76,17 +111,14 @@ def evaluate(images: np.ndarray, texts: np.ndarray, image_of_text: Sequence[int]
     """
     owner = np.asarray(image_of_text)
     _check(images, texts, owner)
-    return Retrieval(
-        text_to_image=summarise(text_ranks(images, texts, owner), len(images)),
-        image_to_text=summarise(image_ranks(images, texts, owner), len(texts)),
-    )
+    return Ranks(text_ranks(images, texts, owner), image_ranks(images, texts, owner), owner, len(images))
 
 
 def text_ranks(images: np.ndarray, texts: np.ndarray, owner: np.ndarray) -> np.ndarray:
     """Rank of each caption's picture in the gallery, from 1, ties counted against; shape (m,)."""
     ranks = np.empty(len(texts), dtype=np.int64)
-    for start in range(0, len(texts), _ROWS_AT_ONCE):
-        rows = slice(start, start + _ROWS_AT_ONCE)
+    for start in range(0, len(texts), _TEXTS_AT_ONCE):
+        rows = slice(start, start + _TEXTS_AT_ONCE)
         scores = texts[rows] @ images.T
         right = np.take_along_axis(scores, owner[rows, None], axis=1)
         ranks[rows] = (scores >= right).sum(axis=1)
@@ -95,12 +127,15 @@ def text_ranks(images: np.ndarray, texts: np.ndarray, owner: np.ndarray) -> np.n
 
 def image_ranks(images: np.ndarray, texts: np.ndarray, owner: np.ndarray) -> np.ndarray:
     """Rank of the best caption of each picture that has one, from 1, ties counted against."""
-    ranks = []
-    for image in np.unique(owner):
-        scores = texts @ images[image]
-        own = owner == image
-        ranks.append(1 + int((scores[~own] >= scores[own].max()).sum()))
-    return np.asarray(ranks)
+    described = np.unique(owner)
+    ranks = np.empty(len(described), dtype=np.int64)
+    for start in range(0, len(described), _IMAGES_AT_ONCE):
+        block = described[start : start + _IMAGES_AT_ONCE]
+        scores = images[block] @ texts.T
+        own = owner == block[:, None]
+        best = np.where(own, scores, -np.inf).max(axis=1, keepdims=True)
+        ranks[start : start + len(block)] = 1 + ((scores >= best) & ~own).sum(axis=1)
+    return ranks
 
 
 def summarise(ranks: np.ndarray, gallery: int) -> Direction:

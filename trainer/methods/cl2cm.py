@@ -1,9 +1,9 @@
 """Stage 2 of CL2CM: the cross-modal network, on pictures, their captions and the translations of those.
 
-``L_CM = L(v, t) + source_weight * L(v, s) + weight * L_rd``: matching of pictures with translated captions and with
-source captions, and relational distillation from the frozen network of stage 1, whose source captions stand in the
-pictures' rows. That the paper matches pictures with source captions too, and its weights, are our reading. The other
-forms of distillation, and none, make the baselines.
+``L_CM = target_weight * L(v, t) + source_weight * L(v, s) + weight * L_rd``: matching of pictures with translated
+captions and with source captions, and relational distillation from the frozen network of stage 1, whose source
+captions stand in the pictures' rows. That the paper matches pictures with source captions too, and its weights, are
+our reading. The other forms of distillation, and none, make the baselines.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
-import torch.nn.functional as F
 
 from cl2cm_plugin.errors import UserError
 from trainer.methods.distillation import Views, distil
@@ -19,13 +18,16 @@ from trainer.methods.matching import Matching
 from trainer.methods.stage import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from torch import Tensor, nn
 
     from trainer.corpus.training_data import CaptionedPicture
     from trainer.recipe import CrossModal
-    from trainer.towers import TrainedText
+    from trainer.towers.image import TrainedImage
+    from trainer.towers.text import TrainedText
+
+    Teacher = dict[str, Tensor] | Sequence[dict[str, Tensor]] | None
 
 
 class CrossModalNetwork(Stage):
@@ -33,13 +35,15 @@ class CrossModalNetwork(Stage):
 
     Args:
         text: The trained part of the text tower; starts from stage 1's weights.
-        projection: The trained part of the image tower: features to the common space.
+        image: The trained part of the image tower.
         settings: The recipe's lines on this stage.
         states: Frozen text states by sentence.
-        features: Frozen image features by file, shape (d_image,).
+        image_inputs: From a file to what the trained part of the image tower takes.
         teacher: Vectors of the frozen stage-1 network by sentence, shape (d,); for the form ``several_teachers`` a
-            list of such vectors, stage 1's and those of other frozen models, whose lengths may differ.
+            list of such vectors, stage 1's and those of other frozen models, whose lengths may differ. None where
+            both stages are trained at once: the text tower as it stands is the teacher then.
         seed: Seeds order and dropout.
+        items: The captioned pictures to train on.
 
     Raises:
         UserError: There are fewer or more teachers than the recipe's form of distillation takes.
@@ -48,54 +52,93 @@ class CrossModalNetwork(Stage):
     def __init__(
         self,
         text: TrainedText,
-        projection: nn.Linear,
+        image: TrainedImage,
         settings: CrossModal,
         states: dict[str, Tensor],
-        features: dict[str, Tensor],
-        teacher: dict[str, Tensor] | Sequence[dict[str, Tensor]],
+        image_inputs: Callable[[str], Tensor],
+        teacher: Teacher,
         seed: int,
+        items: Sequence[CaptionedPicture] = (),
     ) -> None:
-        super().__init__("Stage 2, cross-modal network", settings.optimiser, seed)
-        self.text = text
-        self.projection = projection
+        super().__init__("Stage 2, cross-modal network", settings.optimiser, seed, items)
+        self.text, self.image = text, image
         self.settings = settings
         self.matching = Matching(settings.matching, settings.temperature)
-        self._states, self._features = states, features
-        self._teachers = [teacher] if isinstance(teacher, dict) else list(teacher)
-        several = settings.distillation.form == "several_teachers"
-        if several != (len(self._teachers) > 1):
-            wanted = "at least two teachers" if several else "one teacher"
-            raise UserError(
-                f"Distillation in the form {settings.distillation.form!r} takes {wanted}, not {len(self._teachers)}."
-            )
+        self._states, self._image_inputs = states, image_inputs
+        self._teachers = _teachers(teacher, settings)
 
     def collate(self, items: list[CaptionedPicture]) -> dict[str, Any]:
-        """Look up everything frozen that belongs to some captioned pictures."""
-        return {
-            "image": torch.stack([self._features[item.file] for item in items]),
-            "source": [self._states[item.source] for item in items],
-            "target": [self._states[item.target] for item in items],
-            "teacher_sources": [torch.stack([known[item.source] for item in items]) for known in self._teachers],
-            "teacher_targets": [torch.stack([known[item.target] for item in items]) for known in self._teachers],
+        """Look up everything frozen that belongs to some captioned pictures; a side that nothing needs stays empty."""
+        settings = self.settings
+        # Distillation looks at translations, and in some forms at sources, even where they are not matched.
+        needed = {"source": settings.source_weight, "target": settings.target_weight or settings.distillation.weight}
+        batch: dict[str, Any] = {
+            "image": [self._image_inputs(item.file) for item in items],
             "group": torch.tensor([item.group for item in items]),
         }
+        rows: dict[str, list[int]] = {}
+        for side, weight in needed.items():
+            rows[side] = [row for row, item in enumerate(items) if weight and getattr(item, side) is not None]
+            batch[side] = [self._states[getattr(items[row], side)] for row in rows[side]]
+            batch[f"{side}_rows"] = torch.tensor(rows[side], dtype=torch.long)
+        paired = [row for row in rows["target"] if settings.distillation.weight and items[row].source is not None]
+        for side in needed:
+            places = {row: place for place, row in enumerate(rows[side])}
+            batch[f"paired_{side}s"] = torch.tensor([places[row] for row in paired if places], dtype=torch.long)
+            known = [[vectors[getattr(items[row], side)] for row in paired] for vectors in self._teachers if paired]
+            batch[f"teacher_{side}s"] = [torch.stack(vectors) for vectors in known]
+        return batch
 
-    def backbone_parameters(self) -> list[nn.Parameter]:
+    def text_parameters(self) -> list[nn.Parameter]:
         """List the parameters of the text backbone's trained layers."""
-        return list(self.text.layers.parameters())
+        return self.text.backbone_parameters()
+
+    def image_parameters(self) -> list[nn.Parameter]:
+        """List the parameters of the image backbone's trained layers."""
+        return self.image.backbone_parameters()
 
     def losses(self, batch: dict[str, Any]) -> dict[str, Tensor]:
-        """Compute matching with both languages, and distillation where it has a weight."""
+        """Compute matching with each side that has a weight, and distillation where it has one."""
         settings = self.settings
-        features = F.dropout(batch["image"], settings.feature_dropout, self.training)
-        images = F.normalize(self.projection(features), dim=-1)
-        targets = self.text(batch["target"]).sentences
-        losses = {"target": self.matching(images, targets, batch["group"])}
-        sources = None
-        if settings.source_weight:
-            sources = self.text(batch["source"]).sentences
-            losses["source"] = settings.source_weight * self.matching(images, sources, batch["group"])
+        images, groups = self.image(batch["image"]), batch["group"]
+        encoded = self.text([*batch["source"], *batch["target"]])
+        sources, targets = encoded.split([len(batch["source"]), len(batch["target"])])
+        losses = {}
+        for side, vectors, weight in (
+            ("target", targets, settings.target_weight),
+            ("source", sources, settings.source_weight),
+        ):
+            rows = batch[f"{side}_rows"]
+            if weight:
+                losses[side] = weight * self.matching(*self.gathered(images[rows], vectors, groups[rows]))
         if settings.distillation.weight:
-            views = Views(images, targets, sources, batch["teacher_sources"], batch["teacher_targets"])
-            losses["distillation"] = settings.distillation.weight * distil(settings.distillation, views)
+            losses["distillation"] = settings.distillation.weight * self._distillation(batch, images, sources, targets)
         return losses
+
+    def _distillation(self, batch: dict[str, Any], images: Tensor, sources: Tensor, targets: Tensor) -> Tensor:
+        """Compute what the pictures with captions on both sides are taught."""
+        images = images[batch["target_rows"]][batch["paired_targets"]]
+        targets = targets[batch["paired_targets"]]
+        own = sources[batch["paired_sources"]] if len(sources) else None
+        taught = list(zip(batch["teacher_sources"], batch["teacher_targets"], strict=True))
+        if not self._teachers:
+            assert own is not None, "the recipe is checked for this"
+            taught = [(own.detach(), targets.detach())]
+        images, targets, *teachers = self.gathered(images, targets, *(side for pair in taught for side in pair))
+        if len(images) < 2:
+            return images.sum() * 0
+        known = None if own is None else self.gathered(own)[0]
+        return distil(self.settings.distillation, Views(images, targets, known, teachers[::2], teachers[1::2]))
+
+
+def _teachers(teacher: Teacher, settings: CrossModal) -> list[dict[str, Tensor]]:
+    if teacher is None:
+        return []
+    teachers = [teacher] if isinstance(teacher, dict) else list(teacher)
+    several = settings.distillation.form == "several_teachers"
+    if several != (len(teachers) > 1):
+        wanted = "at least two teachers" if several else "one teacher"
+        raise UserError(
+            f"Distillation in the form {settings.distillation.form!r} takes {wanted}, not {len(teachers)}."
+        )
+    return teachers

@@ -15,11 +15,13 @@ from trainer.methods.stage import Stage
 from trainer.methods.word_level import word_level
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor, nn
 
     from trainer.corpus.training_data import SentencePair
     from trainer.recipe import CrossLingual
-    from trainer.towers import TrainedText
+    from trainer.towers.text import TrainedText
 
 
 class CrossLingualNetwork(Stage):
@@ -30,10 +32,18 @@ class CrossLingualNetwork(Stage):
         settings: The recipe's lines on this stage.
         states: Frozen states by sentence.
         seed: Seeds order and dropout.
+        items: The sentence pairs to train on.
     """
 
-    def __init__(self, text: TrainedText, settings: CrossLingual, states: dict[str, Tensor], seed: int) -> None:
-        super().__init__("Stage 1, cross-lingual network", settings.optimiser, seed)
+    def __init__(
+        self,
+        text: TrainedText,
+        settings: CrossLingual,
+        states: dict[str, Tensor],
+        seed: int,
+        items: Sequence[SentencePair] = (),
+    ) -> None:
+        super().__init__("Stage 1, cross-lingual network", settings.optimiser, seed, items)
         self.text = text
         self.settings = settings
         self.matching = Matching(settings.sentence, settings.temperature)
@@ -47,15 +57,21 @@ class CrossLingualNetwork(Stage):
             "group": torch.tensor([item.group for item in items]),
         }
 
-    def backbone_parameters(self) -> list[nn.Parameter]:
+    def text_parameters(self) -> list[nn.Parameter]:
         """List the parameters of the text backbone's trained layers."""
-        return list(self.text.layers.parameters())
+        return self.text.backbone_parameters()
 
     def losses(self, batch: dict[str, Any]) -> dict[str, Tensor]:
         """Compute the sentence level, and the word level where it has a weight."""
-        source, target = self.text(batch["source"]), self.text(batch["target"])
-        losses = {"sentence": self.matching(source.sentences, target.sentences, batch["group"])}
         word = self.settings.word_alignment
-        if word.weight:
-            losses["word"] = word.weight * word_level(word, source, target)
+        both = [*batch["source"], *batch["target"]]
+        if not word.weight:
+            source, target = self.text(both).chunk(2)
+            return {"sentence": self.matching(*self.gathered(source, target, batch["group"]))}
+        encoded = self.text.with_words(both)
+        source, target = encoded.sentences.chunk(2)
+        losses = {"sentence": self.matching(*self.gathered(source, target, batch["group"]))}
+        # A word is compared with those of its own sentence pair alone, so nothing has to be gathered.
+        words, masks = encoded.words.chunk(2), encoded.mask.chunk(2)
+        losses["word"] = word.weight * word_level(word, *words, *masks)
         return losses

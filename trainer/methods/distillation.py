@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from trainer.recipe import Distillation
+    from trainer.recipe_forms import Distillation
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from trainer.objectives.ranking import hardest_negative_hinge
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from trainer.recipe import Contrastive, Hinge, TemperatureChoice
+    from trainer.recipe_forms import Contrastive, Hinge, TemperatureChoice
 
 
 class Matching(nn.Module):
@@ -30,7 +30,12 @@ class Matching(nn.Module):
         self.temperature = Temperature(temperature)
 
     def forward(self, a: Tensor, b: Tensor, groups: Tensor) -> Tensor:
-        """Compute the loss of the unit vectors ``a`` and ``b``, shape (B, d); rows of one group are positives."""
+        """Compute the loss of the unit vectors ``a`` and ``b``, shape (B, d); rows of one group are positives.
+
+        Fewer than two rows have no negatives and lose nothing.
+        """
+        if len(a) < 2:
+            return a.sum() * 0
         return _FORMS[self.form.form](self, a, b, groups)
 
 

@@ -16,12 +16,15 @@ from torch.utils.data import DataLoader
 
 from cl2cm_plugin.errors import UserError
 from trainer.corpus.batches import PictureBatchSampler
+from trainer.methods.early_stopping import EarlyStopping
+from trainer.methods.gathering import gathered
+from trainer.methods.precision import lightning_precision
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from trainer.recipe import Optimiser
+    from trainer.recipe import Compute, Optimiser
 
 _LAST = "last.ckpt"
 
@@ -33,26 +36,57 @@ class Stage(L.LightningModule):
         title: What the progress bar says.
         optimiser: The stage's optimiser settings.
         seed: Reseeds dropout at every epoch, so that a run that was killed goes on exactly as it would have.
+        items: What to train on, each with an attribute ``group``; no two of one group meet in a batch.
     """
 
-    def __init__(self, title: str, optimiser: Optimiser, seed: int) -> None:
+    def __init__(self, title: str, optimiser: Optimiser, seed: int, items: Sequence[Any]) -> None:
         super().__init__()
         self.title = title
         self.optimiser = optimiser
         self.seed = seed
+        self.items = items
+        self.workers = 0
         self.latest_loss = math.nan
+
+    def collate(self, items: list[Any]) -> dict[str, Any]:
+        """Turn some items into the batch that `losses` takes."""
+        raise NotImplementedError
 
     def losses(self, batch: dict[str, Any]) -> dict[str, Tensor]:
         """Compute the weighted losses of a batch by name; training minimises their sum."""
         raise NotImplementedError
 
-    def backbone_parameters(self) -> list[nn.Parameter]:
-        """List the parameters that learn at the backbone's rate; all others learn at the projections'."""
+    def loader(self, process: int = 0, processes: int = 1) -> Iterable[Any]:
+        """Give this process its share of the batches of an epoch."""
+        groups = [item.group for item in self.items]
+        return DataLoader(
+            self.items,  # type: ignore[arg-type]
+            batch_sampler=PictureBatchSampler(groups, self.optimiser.batch_size, self.seed, process, processes),
+            collate_fn=self.collate,
+            # Its own: its iterator draws from it before the first epoch of a run that goes on, else after.
+            generator=torch.Generator(),
+            num_workers=self.workers,
+        )
+
+    def train_dataloader(self) -> Iterable[Any]:
+        """Load batches as Lightning asks for them."""
+        return self.loader(self.global_rank, self.trainer.world_size)
+
+    def text_parameters(self) -> list[nn.Parameter]:
+        """List the parameters that learn at the text backbone's rate; those on no list learn at the projections'."""
         return []
+
+    def image_parameters(self) -> list[nn.Parameter]:
+        """List the parameters that learn at the image backbone's rate."""
+        return []
+
+    def gathered(self, *rows: Tensor) -> tuple[Tensor, ...]:
+        """Join the rows of all processes that train together, so that each batch has everybody's negatives."""
+        return gathered(*rows)
 
     def on_train_epoch_start(self) -> None:
         """Reseed, so that the dropout of an epoch does not depend on what ran before it."""
-        torch.manual_seed(self.seed * 100_003 + self.current_epoch)
+        torch.manual_seed((self.seed * 100_003 + self.current_epoch) * 1009 + self.global_rank)
 
     def training_step(self, batch: dict[str, Any], _index: int) -> Tensor:
         """Sum the losses of one batch.
@@ -69,64 +103,77 @@ class Stage(L.LightningModule):
         return total
 
     def configure_optimizers(self) -> Any:
-        """AdamW, a rate each for backbone and projections, linear warm-up and decay."""
-        backbone = self.backbone_parameters()
-        known = {id(parameter) for parameter in backbone}
+        """AdamW, a rate each for backbones and projections, linear warm-up and decay; vectors do not decay."""
+        settings = self.optimiser
+        towers = [
+            (self.text_parameters(), settings.lr_backbone),
+            (self.image_parameters(), settings.lr_image_backbone),
+        ]
+        known = {id(parameter) for parameters, _ in towers for parameter in parameters}
         others = [p for p in self.parameters() if p.requires_grad and id(p) not in known]
-        groups = [{"params": others, "lr": self.optimiser.lr_projection}]
-        if backbone:
-            groups.append({"params": backbone, "lr": self.optimiser.lr_backbone})
-        optimiser = torch.optim.AdamW(groups, weight_decay=self.optimiser.weight_decay)
+        groups = []
+        for parameters, rate in [(others, settings.lr_projection), *towers]:
+            # Biases and normalisation, as usual; it also keeps EfficientNet-Lite's neutral blocks neutral.
+            for decay, kept in (
+                (settings.weight_decay, [p for p in parameters if p.ndim > 1]),
+                (0.0, [p for p in parameters if p.ndim <= 1]),
+            ):
+                if kept:
+                    groups.append({"params": kept, "lr": rate, "weight_decay": decay})
+        optimiser = torch.optim.AdamW(groups)
         steps = max(1, int(self.trainer.estimated_stepping_batches))
-        warmup = max(1, round(self.optimiser.warmup * steps))
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimiser, lambda step: min((step + 1) / warmup, max(0.0, (steps - step) / max(1, steps - warmup)))
-        )
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, _warm_up_and_decay(steps, settings.warmup))
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
-def train(stage: Stage, items: Sequence[Any], collate: Callable[[list[Any]], dict[str, Any]], folder: Path) -> None:
+def train(stage: Stage, folder: Path, compute: Compute, validate: Callable[[], float] | None = None) -> None:
     """Train a stage to its end, going on from its last checkpoint if there is one.
 
     Args:
         stage: The stage; afterwards it holds the trained weights, in eval mode.
-        items: Training items with an attribute ``group``; no two of one group meet in a batch.
-        collate: Turns some items into the batch that ``stage.losses`` takes.
         folder: Where the checkpoint of every epoch is kept; the last one alone.
+        compute: What to use of the machine.
+        validate: Measures the stage as it stands, higher is better; needed where the optimiser has patience.
     """
     if stage.optimiser.epochs == 0:
         stage.eval()
         return
-    sampler = PictureBatchSampler([item.group for item in items], stage.optimiser.batch_size, stage.seed)
-    # A generator of its own: its iterator draws from it before the first epoch of a run that goes on, else after.
-    loader: DataLoader[Any] = DataLoader(
-        items,  # type: ignore[arg-type]
-        batch_sampler=sampler,
-        collate_fn=collate,
-        generator=torch.Generator(),
-    )
     last = folder / _LAST
     # Not `save_last`: without a best checkpoint beside it, Lightning writes that one only when all epochs are done.
     checkpoint = ModelCheckpoint(folder, last.stem, save_top_k=1, every_n_epochs=1, enable_version_counter=False)
+    stopping = EarlyStopping(stage.optimiser.patience, validate) if validate and stage.optimiser.patience else None
+    callbacks = [checkpoint, _StageProgress(), *([stopping] if stopping else [])]
     with warnings.catch_warnings():
         # Lightning advises on workers and logging; the loader's items are in memory already.
         warnings.simplefilter("ignore")
         logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
         trainer = L.Trainer(
             accelerator="auto",
-            devices=1,
+            devices=compute.devices,
+            strategy="ddp" if compute.devices > 1 else "auto",
+            precision=lightning_precision(compute.precision),
             max_epochs=stage.optimiser.epochs,
             gradient_clip_val=stage.optimiser.clip,
-            callbacks=[checkpoint, _StageProgress()],
+            callbacks=callbacks,
             enable_progress_bar=False,
             enable_model_summary=False,
             logger=False,
             num_sanity_val_steps=0,
+            use_distributed_sampler=False,
         )
         # Lightning would leave modules that come from a loaded model in eval mode.
         stage.train()
-        trainer.fit(stage, loader, ckpt_path=last if last.is_file() else None, weights_only=True)
+        stage.workers = compute.workers
+        trainer.fit(stage, ckpt_path=last if last.is_file() else None, weights_only=True)
+    if stopping:
+        stopping.restore(stage)
     stage.eval().cpu()
+
+
+def _warm_up_and_decay(steps: int, share: float) -> Callable[[int], float]:
+    """The learning rate's factor: up from 0 in a share of the steps, then down to 0."""
+    warmup = max(1, round(share * steps))
+    return lambda step: min((step + 1) / warmup, max(0.0, (steps - step) / max(1, steps - warmup)))
 
 
 class _StageProgress(Callback):

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from trainer.recipe import LearnableTemperature
+from trainer.recipe_forms import LearnableTemperature
 
 if TYPE_CHECKING:
-    from trainer.recipe import TemperatureChoice
+    from trainer.recipe_forms import TemperatureChoice
 
 
 class Temperature(nn.Module):

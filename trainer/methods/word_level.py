@@ -11,15 +11,27 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from trainer.recipe import WordAlignment
-    from trainer.towers import TextOutput
+    from trainer.recipe_forms import WordAlignment
 
     Words = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
-def word_level(choice: WordAlignment, source: TextOutput, target: TextOutput) -> Tensor:
-    """Compute how far the words of sentences are from those of their translations, without the recipe's weight."""
-    return _FORMS[choice.form](choice, (source.words, target.words, source.mask, target.mask))
+def word_level(
+    choice: WordAlignment, sources: Tensor, targets: Tensor, source_mask: Tensor, target_mask: Tensor
+) -> Tensor:
+    """Compute how far the words of sentences are from those of their translations, without the recipe's weight.
+
+    Args:
+        choice: The recipe's form.
+        sources: Word vectors of B sentences, shape (B, m, d).
+        targets: Word vectors of their translations, shape (B, n, d).
+        source_mask: True for words, False for padding, shape (B, m).
+        target_mask: The same for the translations, shape (B, n).
+
+    Returns:
+        The loss, a scalar.
+    """
+    return _FORMS[choice.form](choice, (sources, targets, source_mask, target_mask))
 
 
 def _transport(choice: Any, words: Words) -> Tensor:

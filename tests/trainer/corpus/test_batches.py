@@ -20,39 +20,42 @@ def epoch(groups: list[int], size: int, seed: int, number: int) -> list[list[int
 
 @given(GROUPS, st.integers(2, 9), st.integers(0, 5))
 @settings(max_examples=200, deadline=None)
-def test_batches_have_two_or_more_different_groups_and_never_repeat_an_item(groups, size, number):
+def test_an_epoch_takes_one_item_of_every_group(groups, size, number):
     batches = epoch(groups, size, 0, number)
 
-    for batch in batches:
-        assert len(batch) >= 2
-        assert len({groups[item] for item in batch}) == len(batch)
-    assert max(Counter(item for batch in batches for item in batch).values()) == 1
+    taken = [groups[item] for batch in batches for item in batch]
+    assert sorted(taken) == sorted(set(groups))
+    assert all(2 <= len(batch) <= size + 1 for batch in batches)
     assert len(PictureBatchSampler(groups, size, 0)) == len(batches)
 
 
-@given(GROUPS, st.integers(2, 9))
-@settings(max_examples=200, deadline=None)
-def test_an_item_is_left_out_only_where_every_batch_has_its_group(groups, size):
-    batches = epoch(groups, size, 0, 0)
-    used = {item for batch in batches for item in batch}
+@given(GROUPS, st.integers(0, 5))
+@settings(max_examples=100, deadline=None)
+def test_the_items_of_a_group_take_turns(groups, seed):
+    counts = Counter(groups)
+    group, count = counts.most_common(1)[0]
+    cycles = [
+        [item for batch in epoch(groups, 4, seed, number) for item in batch if groups[item] == group]
+        for number in range(2 * count)
+    ]
 
-    for item in set(range(len(groups))) - used:
-        assert all(groups[item] in {groups[other] for other in batch} for batch in batches)
-
-
-def test_every_item_comes_once_an_epoch_where_all_groups_are_equal():
-    batches = epoch([0, 0, 1, 1, 2, 2, 3, 3, 4, 4], 2, 0, 0)
-
-    assert sorted(item for batch in batches for item in batch) == list(range(10))
-    # The fifth item of a round has no other: it joins a batch without its picture.
-    assert sorted(len(batch) for batch in batches) == [2, 2, 3, 3]
+    for cycle in (cycles[:count], cycles[count:]):
+        assert sorted(item for items in cycle for item in items) == [i for i, g in enumerate(groups) if g == group]
 
 
-def test_the_surplus_captions_of_one_picture_take_turns_over_the_epochs():
-    groups = [0, 0, 0, 1]
-    seen = {item for number in range(40) for batch in epoch(groups, 2, 0, number) for item in batch}
+@given(GROUPS.filter(lambda groups: len(set(groups)) > 3), st.integers(4, 9), st.integers(0, 3))
+@settings(max_examples=100, deadline=None)
+def test_processes_share_every_batch(groups, size, number):
+    shares = []
+    for process in range(2):
+        sampler = PictureBatchSampler(groups, size, 0, process, 2)
+        sampler.set_epoch(number)
+        shares.append(list(sampler))
+        assert len(sampler) == len(shares[-1])
 
-    assert seen == {0, 1, 2, 3}
+    whole = [sorted([*one, *other]) for one, other in zip(*shares, strict=True)]
+    assert all(one and other for one, other in zip(*shares, strict=True))
+    assert sorted(groups[item] for batch in whole for item in batch) == sorted(set(groups))
 
 
 def test_seed_and_epoch_determine_the_order():

@@ -42,6 +42,7 @@ def test_captions_keep_who_wrote_them(photographs):
     assert read.languages == ["de", "en"]
     assert read.captions_in("de", ["1", "3"]) == [("1", "Ein Hund."), ("1", "GIFT im Gras."), ("3", "Ein Vogel.")]
     assert set(read.captions["source"]) == {"m30k-parallel", "m30k-described", "f8k"}
+    assert read.captions_in("en", ["1"], [read.parallel_source]) == [("1", "A dog.")]
     assert "non-commercial" in read.licence
 
 

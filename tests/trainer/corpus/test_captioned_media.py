@@ -71,6 +71,34 @@ def test_unknown_splits_and_languages_are_named_with_those_that_exist(colours):
         read.captions_in("fr", ["red"])
 
 
+def test_captions_can_be_restricted_to_their_sources(colours):
+    table = "media_id\tsource\tcaption\nred\tpeople\trot\nred\tmachine\troter\nblue\tmachine\tblau\n"
+    (colours / "captions" / "de.tsv").write_text(table, encoding="utf-8")
+    read = corpus.read(colours)
+
+    assert read.captions_in("de", ["red", "blue"], ["machine"]) == [("red", "roter"), ("blue", "blau")]
+    assert read.captions_in("de", ["blue"], ["people"]) == []
+    assert read.sourced_captions_in("de", ["red"]) == [("red", "rot", "people"), ("red", "roter", "machine")]
+    with pytest.raises(UserError, match="no captions in 'de' from nobody or robots: found machine, people"):
+        read.captions_in("de", ["red"], ["nobody", "robots"])
+    with pytest.raises(UserError, match="no captions in 'en' from people: found no column source"):
+        read.captions_in("en", ["red"], ["people"])
+
+
+def test_a_folder_can_name_the_source_of_its_parallel_captions(colours):
+    assert corpus.read(colours).parallel_source == ""
+    (colours / "corpus.yaml").write_text("parallel_source: translated\n", encoding="utf-8")
+
+    assert corpus.read(colours).parallel_source == "translated"
+
+
+def test_a_corpus_is_named_by_its_folder_even_if_that_is_the_name_of_a_known_one(colours, monkeypatch):
+    monkeypatch.chdir(colours.parent)
+    colours.rename("openmoji")
+
+    assert corpus.read_corpus("openmoji").name == "colours"
+
+
 def test_folders_in_no_known_format_are_refused(tmp_path):
     with pytest.raises(UserError, match="There is no folder"):
         corpus.read(tmp_path / "nowhere")

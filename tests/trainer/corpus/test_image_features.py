@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 
 from cl2cm_plugin.errors import UserError
-from trainer import feature_cache
 from trainer.corpus.image_features import image_features
+from trainer.towers import feature_cache
 
 
 class FakeTower(torch.nn.Module):

@@ -77,6 +77,21 @@ def test_long_query_lists_are_ranked_in_blocks_without_a_seam():
     assert text_ranks(images, texts, owner).tolist() == expected
 
 
+@pytest.mark.parametrize("ties", [False, True])
+def test_large_galleries_are_ranked_in_blocks_without_a_seam(ties):
+    random = np.random.default_rng(0)
+    images, texts = random.normal(size=(300, 8)), random.normal(size=(700, 8))
+    if ties:
+        images, texts = images.round(), texts.round()
+    owner = random.choice(np.arange(0, 300, 2), 700)
+    scores = images @ texts.T
+    expected = [
+        1 + (scores[image, owner != image] >= scores[image, owner == image].max()).sum() for image in np.unique(owner)
+    ]
+
+    assert image_ranks(images, texts, owner).tolist() == expected
+
+
 @given(st.integers(0, 2**31))
 @settings(max_examples=30, deadline=None)
 def test_ranks_of_a_permuted_gallery_are_the_same(seed):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from trainer import corpus, fit, recipe
 from trainer.corpus.training_data import CaptionedPicture, SentencePair
 from trainer.methods.cl2cm import CrossModalNetwork
 from trainer.methods.cross_lingual import CrossLingualNetwork
+from trainer.methods.joint import JointNetwork
+from trainer.objectives.contrastive import contrastive
 from trainer.objectives.embedding_distillation import embedding_distillation
 from trainer.objectives.relational_distillation import relational_distillation
 from trainer.objectives.several_teachers_distillation import several_teachers_distillation
@@ -24,7 +27,9 @@ from trainer.objectives.word_alignment import (
     self_labelled_alignment,
     transport_distance,
 )
-from trainer.towers import TrainedText
+from trainer.towers.image import TrainedImage
+from trainer.towers.projection import Projection
+from trainer.towers.text import TrainedText
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +52,9 @@ CROSS_MODAL = {
     "soft labels": {"distillation": {"form": "soft_labels"}},
     "embeddings": {"distillation": {"form": "embeddings"}},
     "off": {"distillation": {"form": "off"}},
+    "untranslated": {"untranslated": True},
+    "supervised": {"supervised": True},
+    "English only": {"target_weight": 0, "distillation": {"form": "off"}},
 }
 
 
@@ -66,6 +74,14 @@ def text(model_of: Callable[[], SentenceTransformer]) -> TrainedText:
 
 
 @pytest.fixture
+def image(model_of: Callable[[], SentenceTransformer]) -> TrainedImage:
+    """An image tower whose projection alone is trained."""
+    tower = TrainedImage(model_of())
+    tower.projection = Projection(torch.nn.Linear(IMAGE, 8))
+    return tower
+
+
+@pytest.fixture
 def states() -> dict[str, torch.Tensor]:
     """Random token states, of a length of its own for each text."""
     texts = [text for picture in PICTURES for text in (picture.source, picture.target)]
@@ -82,14 +98,15 @@ def stage_1(text: TrainedText, states: dict[str, torch.Tensor]) -> Callable[...,
 
 
 @pytest.fixture
-def stage_2(text: TrainedText, states: dict[str, torch.Tensor]) -> Callable[..., CrossModalNetwork]:
-    features = {picture.file: random(IMAGE, seed=50 + n) for n, picture in enumerate(PICTURES)}
-    projection = torch.nn.Linear(IMAGE, 8)
+def stage_2(
+    text: TrainedText, image: TrainedImage, states: dict[str, torch.Tensor]
+) -> Callable[..., CrossModalNetwork]:
+    features = {picture.file: random(1, IMAGE, seed=50 + n) for n, picture in enumerate(PICTURES)}
 
     def make(teachers: Any = None, **choices: Any) -> CrossModalNetwork:
         settings = recipe.CrossModal.model_validate({"optimiser": {"epochs": 1}, **choices})
-        known = teachers or teacher(100)
-        return CrossModalNetwork(text, projection, settings, states, features, known, seed=0).eval()
+        known = {"none": None}[teachers] if teachers == "none" else teachers or teacher(100)
+        return CrossModalNetwork(text, image, settings, states, features.__getitem__, known, seed=0).eval()
 
     return make
 
@@ -97,8 +114,12 @@ def stage_2(text: TrainedText, states: dict[str, torch.Tensor]) -> Callable[...,
 def student(network: CrossModalNetwork) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Pictures, source captions and translations, encoded by hand."""
     batch = network.collate(PICTURES)
-    images = F.normalize(network.projection(batch["image"]), dim=-1)
-    return images, network.text(batch["source"]).sentences, network.text(batch["target"]).sentences
+    images = F.normalize(network.image.projection(torch.cat(batch["image"])), dim=-1)
+    return images, network.text(batch["source"]), network.text(batch["target"])
+
+
+def encoded(network: CrossModalNetwork, texts: list[str]) -> torch.Tensor:
+    return network.text([network._states[text] for text in texts])
 
 
 def relation(vectors: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -124,7 +145,7 @@ def relation(vectors: dict[str, torch.Tensor]) -> torch.Tensor:
 def test_the_word_level_has_the_recipes_form(choice, expected, stage_1):
     network = stage_1(word_alignment=choice)
     batch = network.collate(PAIRS)
-    source, target = network.text(batch["source"]), network.text(batch["target"])
+    source, target = network.text.with_words(batch["source"]), network.text.with_words(batch["target"])
 
     loss = network.losses(batch)["word"]
     torch.testing.assert_close(loss, expected(source.words, target.words, source.mask, target.mask))
@@ -180,6 +201,57 @@ def test_translate_train_matches_translations_alone(stage_2):
     assert list(network.losses(network.collate(PICTURES))) == ["target"]
 
 
+def test_captions_on_one_side_alone_are_matched_on_that_side_and_taught_nothing(stage_2):
+    network = stage_2()
+    some = [replace(PICTURES[0], target=None), replace(PICTURES[1], source=None), *PICTURES[2:]]
+    extra = CaptionedPicture("1.png", "source 1", "target 0", 7)
+    losses = network.losses(network.collate([*some, extra]))
+    images = F.normalize(network.image.projection(torch.cat(network.collate([*some, extra])["image"])), dim=-1)
+    known = teacher(100)
+
+    targets = encoded(network, ["target 1", "target 2", "target 0"])
+    torch.testing.assert_close(losses["target"], contrastive(images[1:], targets, torch.tensor([1, 2, 7]), 0.05))
+    sources = encoded(network, ["source 0", "source 2", "source 1"])
+    torch.testing.assert_close(
+        losses["source"], contrastive(images[[0, 2, 3]], sources, torch.tensor([0, 2, 7]), 0.05)
+    )
+    taught = (
+        torch.stack([known["source 2"], known["source 1"]]) @ torch.stack([known["target 2"], known["target 0"]]).T
+    )
+    expected = relational_distillation(images[2:] @ targets[1:].T, taught, 0.05, 0.05)
+    torch.testing.assert_close(losses["distillation"], 0.5 * expected)
+
+
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_a_batch_with_captions_on_one_side_alone_loses_nothing_on_the_other(side, stage_2):
+    network = stage_2()
+    losses = network.losses(network.collate([replace(picture, **{side: None}) for picture in PICTURES]))
+
+    assert float(losses[side]) == float(losses["distillation"]) == 0
+    assert float(losses[{"source": "target", "target": "source"}[side]]) > 0
+
+
+def test_english_only_looks_at_no_translation(stage_2):
+    network = stage_2(target_weight=0, distillation={"form": "off"})
+    batch = network.collate(PICTURES)
+
+    assert batch["target"] == []
+    assert list(network.losses(batch)) == ["source"]
+
+
+def test_in_one_stage_the_text_tower_as_it_stands_is_the_teacher(stage_1, stage_2):
+    cross_modal = stage_2(teachers="none", distillation={"weight": 3})
+    network = JointNetwork(stage_1(), cross_modal)
+    images, sources, targets = student(cross_modal)
+    pairs = network.cross_lingual.collate(PAIRS)
+    losses = network.losses({"pairs": pairs, "pictures": cross_modal.collate(PICTURES)})
+
+    assert set(losses) == {"sentence", "word", "source", "target", "distillation"}
+    expected = 3 * relational_distillation(images @ targets.T, (sources @ targets.T).detach(), 0.05, 0.05)
+    torch.testing.assert_close(losses["distillation"], expected)
+    assert network.text_parameters() == cross_modal.text_parameters()
+
+
 def test_both_matching_losses_of_a_stage_share_a_temperature(stage_2):
     network = stage_2(temperature=LEARNED)
     losses = network.losses(network.collate(PICTURES))
@@ -207,11 +279,19 @@ def test_the_wrong_number_of_teachers_is_refused(form, count, message, stage_2):
 def train(text_backbone: Path, image_backbone: Path, colours: Path) -> Callable[..., fit.Run]:
     """Train on the tiny backbones: ``train(folder, cross_modal={...})``."""
 
-    def run(folder: Path, epochs: int = 2, **stages: dict[str, Any]) -> fit.Run:
+    def run(
+        folder: Path,
+        epochs: int = 2,
+        networks: Path | None = None,
+        whole: dict[str, Any] | None = None,
+        **stages: dict[str, Any],
+    ) -> fit.Run:
         optimiser = {"epochs": epochs, "batch_size": 4, "lr_projection": 0.01}
         model = {"text": str(text_backbone), "image": str(image_backbone), "dimensions": 8, "vocabulary": "all"}
         values = {name: {"optimiser": optimiser, **stages.get(name, {})} for name in ("cross_lingual", "cross_modal")}
-        return fit.fit(recipe.Recipe.model_validate({"model": model, **values}), corpus.read(colours), folder)
+        values.update(whole or {})
+        values["model"] = {**model, **values.get("model", {})}
+        return fit.fit(recipe.Recipe.model_validate(values), corpus.read(colours), folder, networks=networks)
 
     return run
 
@@ -248,6 +328,47 @@ def test_stage_1_of_no_epochs_is_left_out(train, tmp_path):
     assert not seen
     assert not (tmp_path / "run" / "cross_lingual").exists()
     assert "form: 'off'" in (run.model / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"schedule": "joint"},
+        {"dev_pictures": 2, "same_picture": True},
+        {"noise": {"drop": 0.5}},
+        {"model": {"trained_layers": "all", "trained_image_layers": 1}},
+        {"model": {"trained_image_layers": "all"}},
+        {"compute": {"precision": "bfloat16"}},
+    ],
+    ids=str,
+)
+def test_every_choice_for_the_whole_run_trains(choice, train, tmp_path):
+    trained = vectors(train(tmp_path / "run", epochs=1, whole=choice))
+
+    np.testing.assert_allclose(np.linalg.norm(trained, axis=1), 1, atol=1e-5)
+
+
+def test_a_finished_cross_lingual_network_serves_other_runs(train, tmp_path, monkeypatch):
+    first = train(tmp_path / "first", networks=tmp_path / "networks")
+    alone = train(tmp_path / "alone", cross_modal={"source_weight": 2.0})
+    monkeypatch.setattr(CrossLingualNetwork, "losses", lambda *_: pytest.fail("trained again"))
+    second = train(tmp_path / "second", networks=tmp_path / "networks", cross_modal={"source_weight": 2.0})
+
+    assert len(list((tmp_path / "networks").iterdir())) == 1
+    np.testing.assert_array_equal(vectors(second), vectors(alone))
+    assert np.abs(vectors(second) - vectors(first)).max() > 1e-4
+
+
+def test_another_seed_or_setting_is_another_cross_lingual_network(train, tmp_path):
+    for name, whole, settings in (
+        ("one", {}, {}),
+        ("seed", {"seed": 1}, {}),
+        ("setting", {}, {"temperature": 0.1}),
+        ("data", {"origins": ["mt"]}, {}),
+    ):
+        train(tmp_path / name, epochs=1, networks=tmp_path / "networks", whole=whole, cross_lingual=settings)
+
+    assert len(list((tmp_path / "networks").iterdir())) == 4
 
 
 class _Killed(BaseException):

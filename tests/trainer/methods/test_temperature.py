@@ -7,7 +7,7 @@ from trainer.methods.matching import Matching
 from trainer.methods.temperature import Temperature
 from trainer.objectives.contrastive import contrastive
 from trainer.objectives.ranking import hardest_negative_hinge
-from trainer.recipe import Contrastive, Hinge, LearnableTemperature
+from trainer.recipe_forms import Contrastive, Hinge, LearnableTemperature
 
 LEARNED = LearnableTemperature(start=0.07)
 GROUPS = torch.arange(3)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainer.feature_cache import FeatureCache
+from trainer.towers.feature_cache import FeatureCache
 
 
 @pytest.fixture(autouse=True)

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from cl2cm_plugin.errors import UserError
-from trainer.feature_cache import FeatureCache
-from trainer.towers import FrozenText, TrainedText
+from trainer.towers.feature_cache import FeatureCache
+from trainer.towers.text import FrozenText, TrainedText, of_similar_length
 
 TEXTS = [
     "a red picture",
@@ -17,15 +17,17 @@ TEXTS = [
 ]
 
 
-@pytest.mark.parametrize("trained_layers", [0, 2, 3])
-def test_frozen_and_trained_part_together_encode_as_the_model_does(trained_layers, model_of):
+@pytest.mark.parametrize("tokens_at_once", [1, 40, 2048])
+@pytest.mark.parametrize("trained_layers", [0, 2, 3, "all"])
+def test_frozen_and_trained_part_together_encode_as_the_model_does(trained_layers, tokens_at_once, model_of):
     model = model_of()
     states = FrozenText(model, trained_layers).states(TEXTS)
     with torch.inference_mode():
-        found = TrainedText(model, trained_layers).eval()([states[text] for text in TEXTS]).sentences
+        found = TrainedText(model, trained_layers, tokens_at_once).eval()([states[text] for text in TEXTS])
 
     expected = model.encode([{"text": text} for text in TEXTS])
-    np.testing.assert_allclose(found.numpy(), expected, atol=1e-5)
+    # States are kept in half precision.
+    np.testing.assert_allclose(found.numpy(), expected, atol=1e-3)
     assert np.abs(expected[0] - expected[1]).max() > 0.01
 
 
@@ -33,7 +35,7 @@ def test_states_do_not_depend_on_the_company_and_carry_no_padding(model_of):
     frozen = FrozenText(model_of(), 1)
     together, alone = frozen.states(TEXTS), frozen.states(["x"])
 
-    torch.testing.assert_close(together["x"], alone["x"], atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(together["x"], alone["x"], atol=1e-3, rtol=1e-3)
     # <s>, the mark of a word with its letter, </s>
     assert together["x"].shape == (4, 16)
     assert len(together[TEXTS[3]]) == 32
@@ -42,19 +44,21 @@ def test_states_do_not_depend_on_the_company_and_carry_no_padding(model_of):
 def test_words_are_projected_tokens_and_the_mask_says_which(model_of):
     model = model_of()
     states = FrozenText(model, 1).states(TEXTS)
-    output = TrainedText(model, 1).eval()([states[text] for text in TEXTS])
+    network = TrainedText(model, 1, tokens_at_once=20).eval()
+    output = network.with_words([states[text] for text in TEXTS])
 
     assert output.words.shape == (len(TEXTS), 32, 8)
     assert output.mask.sum(dim=1).tolist() == [len(states[text]) for text in TEXTS]
     mean = torch.stack([row[mask].mean(dim=0) for row, mask in zip(output.words, output.mask, strict=True)])
     torch.testing.assert_close(torch.nn.functional.normalize(mean, dim=-1), output.sentences)
+    torch.testing.assert_close(network([states[text] for text in TEXTS]), output.sentences)
 
 
 @pytest.mark.parametrize("trained_layers", [0, 2])
 def test_gradients_reach_the_trained_part_alone(trained_layers, model_of):
     model = model_of()
     states = FrozenText(model, trained_layers).states(TEXTS)
-    TrainedText(model, trained_layers)([states[text] for text in TEXTS]).sentences[:, 0].sum().backward()
+    TrainedText(model, trained_layers)([states[text] for text in TEXTS])[:, 0].sum().backward()
 
     reached = {name for name, parameter in model.named_parameters() if parameter.grad is not None}
     layers = {name.split("encoder.layer.")[1][0] for name in reached if "encoder.layer." in name}
@@ -67,9 +71,33 @@ def test_a_cache_saves_the_second_computation(model_of, monkeypatch):
     model = model_of()
     first = FrozenText(model, 1, FeatureCache("text", "key")).states(TEXTS)
     again = FrozenText(model, 1, FeatureCache("text", "key"))
-    monkeypatch.setattr(again, "_forward", lambda *_: pytest.fail("computed again"))
+    monkeypatch.setattr(again, "_compute", lambda *_: pytest.fail("computed again"))
 
     assert all(torch.equal(first[text], state) for text, state in again.states(TEXTS).items())
+
+
+def test_with_all_layers_trained_gradients_reach_the_embeddings(model_of):
+    model = model_of()
+    states = FrozenText(model, "all").states(TEXTS)
+    assert not states["x"].is_floating_point()
+    TrainedText(model, "all")([states[text] for text in TEXTS])[:, 0].sum().backward()
+
+    reached = {name for name, parameter in model.named_parameters() if parameter.grad is not None}
+    assert any("word_embeddings" in name for name in reached)
+
+
+@pytest.mark.parametrize("budget", [1, 7, 30, 1000])
+def test_chunks_hold_every_sentence_once_within_the_budget(budget):
+    lengths = [5, 3, 9, 3, 12, 1, 5]
+    chunks = list(of_similar_length(lengths, budget))
+
+    assert sorted(index for chunk in chunks for index in chunk) == list(range(len(lengths)))
+    assert all(len(chunk) == 1 or len(chunk) * max(lengths[index] for index in chunk) <= budget for chunk in chunks)
+    assert len(chunks) == {1: 7, 7: 6, 30: 2, 1000: 1}[budget]
+
+
+def test_no_sentence_at_all_is_no_error(model_of):
+    assert TrainedText(model_of(), 0)([]).shape == (0, 8)
 
 
 def test_more_trained_layers_than_the_backbone_has_are_refused(model_of):

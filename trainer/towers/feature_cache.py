@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
 from cl2cm_plugin.encoder.backbones import cache_folder
 
@@ -25,19 +27,20 @@ class FeatureCache:
         key: Names what made them; another model or setting is another key.
 
     Attributes:
-        rows: The arrays by hash, those on disk and those added.
+        rows: The arrays by hash, those on disk and those added; one on disk is read when it is asked for.
     """
 
     def __init__(self, kind: str, key: str) -> None:
         self._folder = _folder(kind, key)
         self._unsaved: dict[str, np.ndarray] = {}
-        self.rows: dict[str, np.ndarray] = {}
+        self._stored = _Stored()
         for file in sorted(self._folder.glob("*.safetensors")):
-            self.rows.update(load_file(file))
+            self._stored.open(file)
+        self.rows: Mapping[str, np.ndarray] = self._stored
 
     def add(self, rows: dict[str, np.ndarray]) -> None:
         """Keep some arrays; they reach the disk in bunches, at the latest with `flush`."""
-        self.rows.update(rows)
+        self._stored.added.update(rows)
         self._unsaved.update(rows)
         if len(self._unsaved) >= _ROWS_A_FILE:
             self.flush()
@@ -51,6 +54,32 @@ class FeatureCache:
         save_file({key: np.ascontiguousarray(row) for key, row in self._unsaved.items()}, temporary)
         temporary.rename(self._folder / f"{uuid.uuid4().hex}.safetensors")
         self._unsaved = {}
+
+
+class _Stored(Mapping[str, np.ndarray]):
+    """Arrays that stay in their files until they are asked for, and those added since."""
+
+    def __init__(self) -> None:
+        self.added: dict[str, np.ndarray] = {}
+        self._file_of: dict[str, Any] = {}
+
+    def open(self, file: Path) -> None:
+        handle = safe_open(file, framework="numpy")
+        self._file_of.update(dict.fromkeys(handle.keys(), handle))
+
+    def __getitem__(self, key: str) -> np.ndarray:
+        if key in self.added:
+            return self.added[key]
+        return self._file_of[key].get_tensor(key)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.added or key in self._file_of
+
+    def __iter__(self) -> Iterator[str]:
+        yield from {**self._file_of, **self.added}
+
+    def __len__(self) -> int:
+        return len({**self._file_of, **self.added})
 
 
 def _folder(kind: str, key: str) -> Path:

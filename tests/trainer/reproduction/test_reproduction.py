@@ -1,0 +1,175 @@
+"""A plan's runs are made once, wherever their results came from, and the report says what they found."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from cl2cm_plugin.errors import UserError
+from trainer import corpus
+from trainer.reproduction import learning_code, plan, report, results, tables
+from trainer.reproduction.reproduce import Reproduction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+@pytest.fixture
+def planned(text_backbone: Path, image_backbone: Path) -> Callable[..., plan.Plan]:
+    def make(**runs: dict[str, Any]) -> plan.Plan:
+        optimiser = {"epochs": 1, "batch_size": 4}
+        base = {
+            "model": {"text": str(text_backbone), "image": str(image_backbone), "dimensions": 8, "vocabulary": "all"},
+            "cross_lingual": {"optimiser": optimiser},
+            "cross_modal": {"optimiser": optimiser},
+        }
+        systems = runs or {
+            "cl2cm": {"part": "headline", "label": "CL2CM", "seeds": [0, 1], "quick": True},
+            "plain": {
+                "part": "headline",
+                "label": "Translate-train",
+                "changes": {"cross_lingual.optimiser.epochs": 0, "cross_modal.distillation": {"form": "off"}},
+            },
+        }
+        return plan.Plan.model_validate(
+            {"title": "Test", "gallery": "train", "languages": ["en"], "base": base, "runs": systems}
+        )
+
+    return make
+
+
+@pytest.fixture
+def reproduction_of(colours: Path, tmp_path: Path) -> Callable[..., Reproduction]:
+    def make(of: plan.Plan, work: str = "work", **choices: Any) -> Reproduction:
+        return Reproduction(of, corpus.read(colours), tmp_path / work, tmp_path / "results", **choices)
+
+    return make
+
+
+def test_first_seeds_come_first_and_quick_takes_one_seed(planned):
+    assert [run.title for run in plan.runs(planned())] == ["cl2cm, seed 0", "plain, seed 0", "cl2cm, seed 1"]
+    assert [run.title for run in plan.runs(planned(), quick=True)] == ["cl2cm, seed 0"]
+
+
+def test_changes_reach_the_recipe_by_dotted_name(planned):
+    _, plain, _ = plan.runs(planned())
+
+    assert plain.recipe.cross_lingual.optimiser.epochs == 0
+    assert plain.recipe.cross_lingual.optimiser.batch_size == 4
+    assert plain.recipe.cross_modal.distillation.form == "off"
+
+
+def test_a_wrong_line_names_the_run(planned):
+    wrong = planned(bad={"part": "x", "label": "x", "changes": {"model.colour": 1}})
+
+    with pytest.raises(UserError, match=r"run bad .*colour"):
+        list(plan.runs(wrong))
+
+
+def test_every_shipped_plan_is_well_formed():
+    for name in ("cl2cm",):
+        shipped = plan.load(name)
+        made = list(plan.runs(shipped))
+        assert len({run.title for run in made}) == len(made) <= 50
+        assert list(plan.runs(shipped, quick=True))
+
+
+def test_what_is_done_is_not_made_again_on_any_machine(planned, reproduction_of, monkeypatch):
+    reproduction_of(planned()).make()
+    monkeypatch.setattr("trainer.reproduction.reproduce.fit", lambda *_, **__: pytest.fail("made again"))
+
+    elsewhere = reproduction_of(planned(), work="elsewhere")
+    elsewhere.make()
+    assert [result.name for _, result in elsewhere.finished()] == ["cl2cm", "plain", "cl2cm"]
+
+
+def test_only_some_systems_can_be_made(planned, reproduction_of):
+    reproduction = reproduction_of(planned())
+    reproduction.make(["plain"])
+
+    assert [run.name for run, _ in reproduction.finished()] == ["plain"]
+
+
+def test_another_recipe_or_other_code_is_another_run(planned, reproduction_of, monkeypatch):
+    first = reproduction_of(planned())
+    keys = [first.key(run) for run in first.runs]
+    assert len(set(keys)) == 3
+
+    monkeypatch.setattr("trainer.reproduction.reproduce.learning_code", lambda: "other")
+    other = reproduction_of(planned())
+    assert not set(keys) & {other.key(run) for run in other.runs}
+
+
+def test_comments_and_docstrings_do_not_change_what_is_learned():
+    plain = learning_code._meaning("def f(x):\n    return x + 1\n")
+
+    assert plain == learning_code._meaning('"""Doc."""\n\ndef f(x):  # why\n    """Doc."""\n    return x + 1\n')
+    assert plain != learning_code._meaning("def f(x):\n    return x + 2\n")
+    assert len(learning_code.learning_code()) == 16
+
+
+def test_a_trained_image_tower_serves_the_runs_that_name_it(planned, reproduction_of, tmp_path):
+    tower = {
+        "part": "image tower",
+        "label": "tower",
+        "changes": {
+            "target_languages": [],
+            "model.trained_image_layers": "all",
+            "cross_lingual.optimiser.epochs": 0,
+            "cross_modal.distillation": {"form": "off"},
+        },
+    }
+    after = {"part": "headline", "label": "after", "changes": {"model.image": "image-tower"}}
+    runs = {"image-tower": tower, "after": after}
+    of = planned(**runs)
+    made = reproduction_of(of)
+    made.make(["after"])
+
+    trained, ours = (next((tmp_path / "work" / "runs").glob(f"{name}-seed0-*")) for name in runs)
+    weights = "image_0_Transformer/model.safetensors"
+    assert (trained / "model" / weights).read_bytes() == (ours / "model" / weights).read_bytes()
+    # The key follows the tower's, not the place where it lies.
+    key = made.key(made.runs[1])
+    assert reproduction_of(of, work="elsewhere").key(made.runs[1]) == key
+    runs["image-tower"] = {**tower, "seeds": [5]}
+    other = reproduction_of(planned(**runs))
+    assert other.key(next(run for run in other.runs if run.name == "after")) != key
+
+
+def test_the_report_has_every_system_and_says_what_is_missing(planned, reproduction_of, tmp_path):
+    reproduction = reproduction_of(planned())
+    reproduction.make(["cl2cm"])
+    files = report.write(planned(), reproduction, "test", tmp_path / "results", tmp_path / "docs")
+    text = (tmp_path / "docs" / "test.md").read_text(encoding="utf-8")
+
+    assert "2 of 3 runs are done" in text
+    assert "| CL2CM | 2 |" in text
+    assert "Translate-train" not in text
+    assert all(file.is_file() for file in files)
+    figures = json.loads((tmp_path / "results" / "test.json").read_text(encoding="utf-8"))
+    assert [entry["seed"] for entry in figures] == [0, 1]
+    drawn = report.state(reproduction)
+    assert drawn.row_count == 3
+
+
+def test_systems_are_compared_with_an_interval(planned, reproduction_of):
+    reproduction = reproduction_of(planned())
+    reproduction.make()
+    text = tables.report(planned(), reproduction.finished(), 3)
+
+    finished = reproduction.finished()
+    ours = np.mean([result.sum_r("en") for run, result in finished if run.name == "cl2cm"])
+    (theirs,) = (result.sum_r("en") for run, result in finished if run.name == "plain")
+    assert f"{ours - theirs:+.1f} [" in text
+
+
+def test_a_result_that_is_none_is_named(tmp_path):
+    file = tmp_path / "x.json"
+    file.write_text("{}", encoding="utf-8")
+
+    with pytest.raises(UserError, match=r"x\.json is no result"):
+        results.read(file)

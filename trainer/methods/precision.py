@@ -1,0 +1,30 @@
+"""The precision of the forward pass, as a recipe's line and the hardware decide."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+_NAMES = {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}
+
+
+def lightning_precision(choice: str) -> Any:
+    """Name the precision as Lightning does.
+
+    Args:
+        choice: ``float32``, ``bfloat16``, ``float16``, or ``auto``: bfloat16 where the hardware multiplies in it, else
+            single precision.
+
+    Returns:
+        Lightning's name; weights stay in single precision in all of them.
+    """
+    if choice == "auto":
+        choice = "bfloat16" if _multiplies_bfloat16() else "float32"
+    return _NAMES[choice]
+
+
+def _multiplies_bfloat16() -> bool:
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

@@ -1,0 +1,49 @@
+"""A hash of the code that decides what a run learns, blind to comments, docstrings and layout."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import cl2cm_plugin
+import trainer
+from trainer.digest import digest
+
+# What decides, by package; nothing that only reads, reports or serves.
+_DECIDES = {
+    cl2cm_plugin: ("encoder/two_tower.py", "encoder/vocabulary.py", "encoder/pictures.py", "encoder/backbones"),
+    trainer: (
+        "objectives",
+        "methods",
+        "towers",
+        "stages.py",
+        "corpus/batches.py",
+        "corpus/pixels.py",
+        "corpus/noise.py",
+        "corpus/training_data.py",
+        "corpus/benchmark_photographs.py",
+    ),
+}
+
+
+def learning_code() -> str:
+    """Hash the code that decides what a run learns: 16 hexadecimal digits."""
+    roots = {package: Path(str(package.__file__)).parent for package in _DECIDES}
+    places = [roots[package] / name for package, names in _DECIDES.items() for name in names]
+    sources = [file for place in places for file in (sorted(place.rglob("*.py")) if place.is_dir() else [place])]
+    return digest(_meaning(file.read_text(encoding="utf-8")) for file in sources)
+
+
+def _meaning(source: str) -> str:
+    """A module's syntax tree without docstrings."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [part for part in body if not _is_text(part)]  # type: ignore[attr-defined]
+    return ast.dump(tree)
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    value = statement.value if isinstance(statement, ast.Expr) else None
+    return isinstance(value, ast.Constant) and isinstance(value.value, str)

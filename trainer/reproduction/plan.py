@@ -1,0 +1,132 @@
+"""The runs behind a table: a base recipe, and for each run the lines in which it differs."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from pydantic import Field, ValidationError
+
+from cl2cm_plugin.errors import UserError
+from trainer.recipe import Recipe
+from trainer.recipe_forms import Strict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+IMAGE_TOWER = "image-tower"
+
+
+class PlannedRuns(Strict):
+    """One system, trained once a seed."""
+
+    part: str
+    """The table that it belongs to: headline, ablation, noise, ..."""
+    label: str
+    """How the report calls it."""
+    seeds: list[int] = Field([0])
+    changes: dict[str, Any] = Field(default_factory=dict)
+    """Lines of the base recipe that differ, by dotted name."""
+    quick: bool = False
+    """Whether the quick reproduction has it, with its first seed."""
+
+
+class Plan(Strict):
+    """All runs of a report.
+
+    The run ``image-tower``, if there is one, comes first, and every recipe whose image backbone is called so takes
+    its trained image tower.
+    """
+
+    title: str
+    gallery: str
+    """The split that figures are reported on."""
+    languages: list[str]
+    """Languages of the queries."""
+    base: dict[str, Any]
+    """The base recipe."""
+    quick: dict[str, Any] = Field(default_factory=dict)
+    """Lines that the quick reproduction changes in every run, by dotted name."""
+    runs: dict[str, PlannedRuns]
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run.
+
+    Attributes:
+        name: Name of the system.
+        planned: What the plan says of it.
+        recipe: The complete recipe.
+    """
+
+    name: str
+    planned: PlannedRuns
+    recipe: Recipe
+
+    @property
+    def title(self) -> str:
+        """Name and seed."""
+        return f"{self.name}, seed {self.recipe.seed}"
+
+    def with_image(self, folder: str) -> Recipe:
+        """Return the recipe with the trained image tower in the place of its name."""
+        model = self.recipe.model
+        return self.recipe.model_copy(update={"model": model.model_copy(update={"image": folder})})
+
+
+def load(name: str) -> Plan:
+    """Read a plan that comes with the package.
+
+    Args:
+        name: Its name, for example ``cl2cm``.
+
+    Returns:
+        The plan.
+
+    Raises:
+        UserError: There is no such plan.
+    """
+    file = files("trainer.reproduction").joinpath(f"{name}.yaml")
+    if not file.is_file():
+        raise UserError(f"There is no plan {name!r} to reproduce.")
+    return Plan.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+
+
+def runs(plan: Plan, quick: bool = False) -> Iterator[PlannedRun]:
+    """List the runs of a plan, first seeds first, so that a report that is not complete has every system once.
+
+    Args:
+        plan: The plan.
+        quick: Only the headline, with one seed and smaller settings.
+
+    Yields:
+        The runs in the order in which they should be made.
+
+    Raises:
+        UserError: A run's recipe is wrong.
+    """
+    chosen = {name: planned for name, planned in plan.runs.items() if planned.quick or not quick}
+    turns = max(len(planned.seeds) for planned in chosen.values())
+    for turn in range(1 if quick else turns):
+        for name, planned in chosen.items():
+            if turn < len(planned.seeds):
+                changes = {**planned.changes, **(plan.quick if quick else {})}
+                yield _run(plan, name, planned, {**changes, "seed": planned.seeds[turn]})
+
+
+def _run(plan: Plan, name: str, planned: PlannedRuns, changes: dict[str, Any]) -> PlannedRun:
+    values = copy.deepcopy(plan.base)
+    for line, value in changes.items():
+        *path, last = line.split(".")
+        place = values
+        for step in path:
+            place = place.setdefault(step, {})
+        place[last] = value
+    try:
+        return PlannedRun(name, planned, Recipe.model_validate(values))
+    except ValidationError as error:
+        raise UserError(f"The run {name} of the plan has a wrong recipe: {error}") from None

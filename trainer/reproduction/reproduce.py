@@ -1,0 +1,127 @@
+"""Make the runs of a plan that are not there yet."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from trainer.digest import digest
+from trainer.evaluation.measurement import measure_split
+from trainer.fit import embedder_of, fit, run_key, training_data
+from trainer.reproduction import results
+from trainer.reproduction.learning_code import learning_code
+from trainer.reproduction.plan import IMAGE_TOWER, runs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from trainer.corpus.captioned_media import CaptionedMedia
+    from trainer.corpus.training_data import TrainingData
+    from trainer.fit import Run
+    from trainer.recipe import Recipe
+    from trainer.reproduction.plan import Plan, PlannedRun
+    from trainer.reproduction.results import RunResult
+
+
+class Reproduction:
+    """The runs of a plan on a corpus, those that are done and those that are not.
+
+    Args:
+        plan: The plan.
+        corpus: What it trains and reports on.
+        work: Where models and checkpoints of runs are kept; never published.
+        published: Where each finished run leaves its result.
+        quick: Only the headline, with one seed and smaller settings.
+    """
+
+    def __init__(self, plan: Plan, corpus: CaptionedMedia, work: Path, published: Path, quick: bool = False) -> None:
+        self._plan, self._corpus = plan, corpus
+        self._work, self._published = work, published
+        self.runs = list(runs(plan, quick))
+        self._code = learning_code()
+        self._data: dict[str, TrainingData] = {}
+        self._keys: dict[str, str] = {}
+        self._console = Console()
+
+    def make(self, only: Iterable[str] = ()) -> None:
+        """Make the runs that have no result yet; the trained image tower only if one of them needs it.
+
+        Args:
+            only: Names of systems; all if empty.
+        """
+        wanted = set(only)
+        missing = [run for run in self.runs if (not wanted or run.name in wanted) and self.result(run) is None]
+        for number, run in enumerate(missing, 1):
+            self._console.rule(f"{run.title} ({number} of {len(missing)} to do)", align="left")
+            self._make(run)
+
+    def result(self, run: PlannedRun) -> RunResult | None:
+        """Look up the result of a run; None if it is not done."""
+        file = results.file_of(self._published, run.name, run.recipe.seed, self.key(run))
+        return results.read(file) if file.is_file() else None
+
+    def finished(self) -> list[tuple[PlannedRun, RunResult]]:
+        """List the runs that are done, in the order of the plan."""
+        found = ((run, self.result(run)) for run in self.runs)
+        return [(run, result) for run, result in found if result is not None]
+
+    def key(self, run: PlannedRun) -> str:
+        """Hash a run's recipe, its data and the code that decides what it learns."""
+        if run.title not in self._keys:
+            needed = [self.key(self._image_tower())] if self._needs_image_tower(run) else []
+            recipe = run.recipe
+            self._keys[run.title] = digest([run_key(recipe, self._data_of(run)), self._code, *needed])
+        return self._keys[run.title]
+
+    def _make(self, run: PlannedRun) -> None:
+        start = time.monotonic()
+        recipe = self._complete(run)
+        embedder = embedder_of(recipe, self._corpus, self._train(run, recipe))
+        found = measure_split(
+            self._corpus, self._plan.gallery, self._plan.languages, embedder.pictures, embedder.texts
+        )
+        figures, hits = results.measured(found)
+        result = results.RunResult(
+            name=run.name,
+            seed=recipe.seed,
+            key=self.key(run),
+            recipe=run.recipe.model_dump(exclude={"compute"}),
+            seconds=round(time.monotonic() - start, 1),
+            machine=results.machine(),
+            figures=figures,
+            hits=hits,
+        )
+        file = results.write(result, self._published)
+        sums = ", ".join(f"{language} {result.sum_r(language):.1f}" for language in self._plan.languages)
+        self._console.print(f"SumR {sums}; {result.seconds:.0f} s; {file}", highlight=False, soft_wrap=True)
+
+    def _complete(self, run: PlannedRun) -> Recipe:
+        """Put the trained image tower in the place of its name; it is trained now if nobody needed it before."""
+        if not self._needs_image_tower(run):
+            return run.recipe
+        tower = self._image_tower()
+        return run.with_image(str(self._train(tower, tower.recipe).model))
+
+    def _train(self, run: PlannedRun, recipe: Recipe) -> Run:
+        folder = self._work / "runs" / f"{run.name}-seed{recipe.seed}-{self.key(run)}"
+        return fit(recipe, self._corpus, folder, networks=self._work / "networks")
+
+    def _image_tower(self) -> PlannedRun:
+        return next(run for run in self.runs if run.name == IMAGE_TOWER)
+
+    def _needs_image_tower(self, run: PlannedRun) -> bool:
+        return run.recipe.model.image == IMAGE_TOWER
+
+    def _data_of(self, run: PlannedRun) -> TrainingData:
+        """What a run trains on; the same for all runs that read the same of the corpus."""
+        recipe = run.recipe
+        read = (*recipe.target_languages, *recipe.origins, recipe.dev_pictures, recipe.same_picture)
+        noise = (recipe.noise, recipe.seed if any(recipe.noise.model_dump().values()) else None)
+        also = (recipe.cross_modal.untranslated, recipe.cross_modal.supervised)
+        name = str((read, noise, also))
+        if name not in self._data:
+            self._data[name] = training_data(recipe, self._corpus)
+        return self._data[name]

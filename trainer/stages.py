@@ -1,0 +1,160 @@
+"""The stages of a run in their order: the cross-lingual network, then the cross-modal one, or both at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+
+from cl2cm_plugin.encoder.backbones import made_once
+from trainer.digest import digest
+from trainer.evaluation.retrieval import evaluate
+from trainer.methods.cl2cm import CrossModalNetwork
+from trainer.methods.cross_lingual import CrossLingualNetwork
+from trainer.methods.joint import JointNetwork
+from trainer.methods.stage import train
+from trainer.towers.embedding import Embedder, FrozenParts, text_vectors
+from trainer.towers.image import TrainedImage
+from trainer.towers.text import TrainedText
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sentence_transformers import SentenceTransformer
+    from torch import Tensor
+
+    from trainer.corpus.training_data import TrainingData
+    from trainer.recipe import Recipe
+
+_WEIGHTS = "text.safetensors"
+# So many texts and pictures tell mean and deviation of features well enough.
+_STANDARD = 2000
+
+
+class Stages:
+    """What a recipe trains, in order.
+
+    Args:
+        recipe: The recipe.
+        data: What it trains on.
+        model: The model; the stages train it in place.
+        frozen: Its frozen parts.
+        folder: Where each stage keeps its checkpoint.
+        networks: A folder of finished cross-lingual networks to take from and to add to; None trains anew.
+
+    Attributes:
+        embedder: Encodes with the model as it stands.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        data: TrainingData,
+        model: SentenceTransformer,
+        frozen: FrozenParts,
+        folder: Path,
+        networks: Path | None,
+    ) -> None:
+        self._recipe, self._data, self._model, self._frozen = recipe, data, model, frozen
+        self._text = TrainedText(model, recipe.model.trained_layers)
+        self._image = TrainedImage(model, recipe.model.trained_image_layers, recipe.cross_modal.feature_dropout)
+        self._folder, self._networks = folder, networks
+        self.embedder = Embedder(self._text, self._image, frozen)
+        self._states = frozen.text_states(data.texts)
+
+    def train(self, further_teachers: Sequence[dict[str, Tensor]]) -> None:
+        """Train every stage, or go on where a run was stopped.
+
+        Args:
+            further_teachers: Vectors by sentence of models that teach beside stage 1's network.
+        """
+        self._standardise()
+        cross_lingual = CrossLingualNetwork(
+            self._text, self._recipe.cross_lingual, self._states, self._recipe.seed, self._data.sentence_pairs
+        )
+        if self._recipe.schedule == "joint":
+            self._train_joint(cross_lingual)
+        else:
+            self._train_cross_lingual(cross_lingual)
+            self._train_cross_modal(further_teachers)
+        self._text.projection.fold()
+        self._image.projection.fold()
+
+    def _standardise(self) -> None:
+        """Give both projections features of mean 0 and deviation 1, as the backbones make them before training."""
+        drawn = sorted(self._states, key=lambda text: digest([text]))[:_STANDARD]
+        pooled = self._frozen.pooled_states(self._text, {text: self._states[text] for text in drawn})
+        self._text.projection.standardise(torch.cat(list(pooled.values())))
+        files = list(dict.fromkeys(row.file for row in self._data.captioned_pictures))
+        drawn = sorted(files, key=lambda file: digest([Path(file).name]))[:_STANDARD]
+        self._image.projection.standardise(torch.cat(list(self._frozen.image_features(drawn).values())))
+
+    def _train_cross_lingual(self, network: CrossLingualNetwork) -> None:
+        if not self._recipe.cross_lingual.optimiser.epochs:
+            return
+        known = self._networks / self._cross_lingual_key() if self._networks else None
+        if known is None or not known.is_dir():
+            train(network, self._folder / "cross_lingual", self._recipe.compute, self._dev_translation)
+        if known is not None:
+            weights = {name: value.contiguous() for name, value in self._text.state_dict().items()}
+            made_once(known, lambda folder: save_file(weights, folder / _WEIGHTS))
+            self._text.load_state_dict(load_file(known / _WEIGHTS))
+            self._text.eval()
+
+    def _train_cross_modal(self, further_teachers: Sequence[dict[str, Tensor]]) -> None:
+        settings, pictures = self._recipe.cross_modal, self._data.captioned_pictures
+        captions = {text for row in pictures for text in (row.source, row.target) if text is not None}
+        files, seed = [row.file for row in pictures], self._recipe.seed
+        pooled = self._frozen.pooled_states(self._text, {text: self._states[text] for text in captions})
+        projected = TrainedText(self._model, 0, shared=self._text.projection)
+        # The teacher stays as it is from here on, so its vectors are all that stage 2 needs of it.
+        vectors = text_vectors(projected, pooled)
+        teacher = [vectors, *further_teachers] if further_teachers else vectors
+        if settings.projections_first.epochs:
+            first = settings.model_copy(update={"optimiser": settings.projections_first})
+            image = TrainedImage(self._model, 0, shared=self._image.projection)
+            inputs = self._frozen.image_features(files).__getitem__
+            network = CrossModalNetwork(projected, image, first, pooled, inputs, teacher, seed + 2, pictures)
+            train(network, self._folder / "projections", self._recipe.compute, self._dev_retrieval)
+        inputs = self._frozen.image_inputs(files, augmented=True)
+        network = CrossModalNetwork(
+            self._text, self._image, settings, self._states, inputs, teacher, seed + 1, pictures
+        )
+        train(network, self._folder / "cross_modal", self._recipe.compute, self._dev_retrieval)
+
+    def _train_joint(self, cross_lingual: CrossLingualNetwork) -> None:
+        settings, pictures = self._recipe.cross_modal, self._data.captioned_pictures
+        inputs = self._frozen.image_inputs([row.file for row in pictures], augmented=True)
+        cross_modal = CrossModalNetwork(
+            self._text, self._image, settings, self._states, inputs, None, self._recipe.seed + 1, pictures
+        )
+        network = JointNetwork(cross_lingual, cross_modal)
+        train(network, self._folder / "joint", self._recipe.compute, self._dev_retrieval)
+
+    def _cross_lingual_key(self) -> str:
+        """Hash everything that the cross-lingual network depends on."""
+        recipe, model = self._recipe, self._recipe.model
+        settings = [recipe.cross_lingual.model_dump_json(), str(recipe.seed), str(model.dimensions)]
+        pairs = (f"{pair.source}\t{pair.target}" for pair in self._data.sentence_pairs)
+        dev = (text for captions in self._data.dev.captions.values() for _, text in captions)
+        return digest([*settings, self._frozen.text_key, *pairs, *dev])
+
+    def _dev_retrieval(self) -> float:
+        """SumR between pictures and captions of the dev cut, mean of the languages."""
+        images = self.embedder.pictures(self._data.dev.files)
+        return float(np.mean([self._sum_r(images, rows) for rows in self._data.dev.captions.values()]))
+
+    def _dev_translation(self) -> float:
+        """SumR between captions and translations of the dev cut, mean of the languages."""
+        figures = []
+        for pairs in self._data.dev.pairs.values():
+            sources = self.embedder.texts([source for source, _ in pairs])
+            figures.append(self._sum_r(sources, [(row, target) for row, (_, target) in enumerate(pairs)]))
+        return float(np.mean(figures))
+
+    def _sum_r(self, gallery: np.ndarray, captions: list[tuple[int, str]]) -> float:
+        texts = self.embedder.texts([text for _, text in captions])
+        return evaluate(gallery, texts, [row for row, _ in captions]).sum_r
