@@ -1,6 +1,6 @@
 """From a trained model and sentences to a model that knows a further language, with the same vectors of pictures.
 
-The image tower is never loaded: its files are copied. A run keeps its checkpoint in a folder beside the model that it
+The image tower is never run: its files are copied. A run keeps its checkpoint in a folder beside the model that it
 makes, ``<model>.run``, and goes on from there after a kill; the model's folder appears when all is done.
 """
 
@@ -134,6 +134,8 @@ def add_language(
     facts = _describe(work / "model", folder, facts, languages, texts, settings, measured)
     (work / "model").rename(out)
     shutil.rmtree(work)
+    if not any(run_folder(out).iterdir()):
+        run_folder(out).rmdir()
     return Added(out, facts, measured)
 
 

@@ -26,7 +26,7 @@ from trainer.corpus.training_data import TrainingData, assemble
 from trainer.digest import digest
 from trainer.evaluation import report
 from trainer.evaluation.encode import encoders
-from trainer.stages import Stages
+from trainer.stages import BACKBONE, Stages
 from trainer.towers.embedding import Embedder, FrozenParts
 from trainer.towers.image import TrainedImage
 from trainer.towers.text import TrainedText
@@ -151,7 +151,8 @@ def _image_backbone(name: str) -> Path:
 
 def _teacher_folders(recipe: Recipe) -> list[Path]:
     """Find the models that teach beside stage 1's network, before anything is trained."""
-    return [model_store.resolve(name) for name in getattr(recipe.cross_modal.distillation, "models", ())]
+    names = getattr(recipe.cross_modal.distillation, "models", ())
+    return [model_store.resolve(name) for name in names if name != BACKBONE]
 
 
 def _teacher_vectors(folder: Path, texts: list[str]) -> dict[str, Tensor]:

@@ -155,7 +155,8 @@ class SeveralTeachers(Strict):
 
     form: Literal["several_teachers"]
     models: list[str] = Field(min_length=1)
-    """Frozen models that teach beside stage 1's network: bare names or folders."""
+    """Frozen models that teach beside stage 1's network: bare names or folders, and ``backbone`` for the text backbone
+    as it was before any training."""
     weight: float = Field(1.0, ge=0)
     """Weight beside the matching losses (C2KD weighs both the same); 0 switches distillation off."""
     temperature: float = Field(0.1, gt=0)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
+import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
 from cl2cm_plugin.encoder.backbones import made_once
@@ -22,6 +21,7 @@ from trainer.towers.text import TrainedText
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from sentence_transformers import SentenceTransformer
     from torch import Tensor
@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     from trainer.corpus.training_data import TrainingData
     from trainer.recipe import Recipe
 
+BACKBONE = "backbone"
+"""Among the teachers of a recipe: the text backbone before any training."""
+
 _WEIGHTS = "text.safetensors"
-# So many texts and pictures tell mean and deviation of features well enough.
-_STANDARD = 2000
 
 
 class Stages:
@@ -71,26 +72,16 @@ class Stages:
         Args:
             further_teachers: Vectors by sentence of models that teach beside stage 1's network.
         """
-        self._standardise()
         cross_lingual = CrossLingualNetwork(
             self._text, self._recipe.cross_lingual, self._states, self._recipe.seed, self._data.sentence_pairs
         )
+        if BACKBONE in getattr(self._recipe.cross_modal.distillation, "models", ()):
+            further_teachers = [*further_teachers, self._backbone_vectors()]
         if self._recipe.schedule == "joint":
             self._train_joint(cross_lingual)
         else:
             self._train_cross_lingual(cross_lingual)
             self._train_cross_modal(further_teachers)
-        self._text.projection.fold()
-        self._image.projection.fold()
-
-    def _standardise(self) -> None:
-        """Give both projections features of mean 0 and deviation 1, as the backbones make them before training."""
-        drawn = sorted(self._states, key=lambda text: digest([text]))[:_STANDARD]
-        pooled = self._frozen.pooled_states(self._text, {text: self._states[text] for text in drawn})
-        self._text.projection.standardise(torch.cat(list(pooled.values())))
-        files = list(dict.fromkeys(row.file for row in self._data.captioned_pictures))
-        drawn = sorted(files, key=lambda file: digest([Path(file).name]))[:_STANDARD]
-        self._image.projection.standardise(torch.cat(list(self._frozen.image_features(drawn).values())))
 
     def _train_cross_lingual(self, network: CrossLingualNetwork) -> None:
         if not self._recipe.cross_lingual.optimiser.epochs:
@@ -104,18 +95,27 @@ class Stages:
             self._text.load_state_dict(load_file(known / _WEIGHTS))
             self._text.eval()
 
+    def _backbone_vectors(self) -> dict[str, Tensor]:
+        """What the text backbone makes of the captions before any training: unit vectors of their mean states."""
+        pooled = self._frozen.pooled_states(self._text, self._caption_states())
+        return {text: F.normalize(mean[0], dim=0) for text, mean in pooled.items()}
+
+    def _caption_states(self) -> dict[str, Tensor]:
+        pictures = self._data.captioned_pictures
+        captions = dict.fromkeys(text for row in pictures for text in (row.source, row.target) if text is not None)
+        return {text: self._states[text] for text in captions}
+
     def _train_cross_modal(self, further_teachers: Sequence[dict[str, Tensor]]) -> None:
         settings, pictures = self._recipe.cross_modal, self._data.captioned_pictures
-        captions = {text for row in pictures for text in (row.source, row.target) if text is not None}
         files, seed = [row.file for row in pictures], self._recipe.seed
-        pooled = self._frozen.pooled_states(self._text, {text: self._states[text] for text in captions})
-        projected = TrainedText(self._model, 0, shared=self._text.projection)
+        pooled = self._frozen.pooled_states(self._text, self._caption_states())
+        projected = TrainedText(self._model, 0)
         # The teacher stays as it is from here on, so its vectors are all that stage 2 needs of it.
         vectors = text_vectors(projected, pooled)
         teacher = [vectors, *further_teachers] if further_teachers else vectors
         if settings.projections_first.epochs:
             first = settings.model_copy(update={"optimiser": settings.projections_first})
-            image = TrainedImage(self._model, 0, shared=self._image.projection)
+            image = TrainedImage(self._model, 0, settings.feature_dropout)
             inputs = self._frozen.image_features(files).__getitem__
             network = CrossModalNetwork(projected, image, first, pooled, inputs, teacher, seed + 2, pictures)
             train(network, self._folder / "projections", self._recipe.compute, self._dev_retrieval)

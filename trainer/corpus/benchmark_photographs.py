@@ -1,8 +1,10 @@
 """Reader for the benchmark photographs: Flickr8k pictures with captions in six languages, for research only.
 
-Sentence pairs are the ``m30k-parallel`` rows of the training pictures, the parallel sentences without a photograph,
-and the machine translations (origin ``mt``). The captions that people wrote from the pictures in other languages than
-English are read as captions, for evaluation and for the supervised upper bound, never as sentence pairs.
+Sentence pairs are the ``m30k-parallel`` rows of the training pictures and the parallel sentences without a photograph
+(origin ``human``), the machine translations (``mt``), English captions of one training picture (``same-picture``), and
+English with Chinese captions of one training picture (``weak``: related, no translations; stage 1 alone may see
+them). Other captions that people wrote from the pictures in other languages than English are read as captions, for
+evaluation and for the supervised upper bound, never as sentence pairs.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from cl2cm_plugin.errors import UserError
 from cl2cm_plugin.tables import read_table
-from trainer.corpus.captioned_media import CaptionedMedia, assemble, read_split
+from trainer.corpus.captioned_media import WEAK, CaptionedMedia, assemble, read_split
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 LICENCE = "Photographs from Flickr and their captions: non-commercial research and education only."
 SOURCE_LANGUAGE = "en"
 PARALLEL_LANGUAGES = ("de", "fr", "cs", "pt")
+SAME_PICTURE = "same-picture"
 _PARALLEL = "m30k-parallel"
 
 
@@ -52,7 +55,13 @@ def read(folder: Path) -> CaptionedMedia:
     if "train" not in splits:
         raise UserError(f"{folder} has no splits/train.txt; copy the benchmark photographs again.")
     train = set(splits["train"])
-    pairs = [*_parallel_captions(captions, train), *_parallel_text(folder), *_machine_translations(folder)]
+    pairs = [
+        *_parallel_captions(captions, train),
+        *_parallel_text(folder),
+        *_machine_translations(folder),
+        *_same_picture(captions, train, SOURCE_LANGUAGE, SAME_PICTURE),
+        *_same_picture(captions, train, "zh", WEAK),
+    ]
     # A sentence can stand among the captions and among the parallel text.
     return assemble(
         "benchmark-photographs",
@@ -89,6 +98,21 @@ def _parallel_text(folder: Path) -> list[Row]:
         for language, target in zip(PARALLEL_LANGUAGES, targets, strict=True)
         if target
     ]
+
+
+def _same_picture(captions: list[Row], train: set[str], language: str, origin: str) -> list[Row]:
+    """Pair the English captions of each training picture with others of it, each once."""
+    of_picture: dict[str, dict[str, list[str]]] = {}
+    for media_id, spoken, caption, _ in captions:
+        if media_id in train:
+            of_picture.setdefault(media_id, {}).setdefault(spoken, []).append(caption)
+    rows: list[Row] = []
+    for known in of_picture.values():
+        english, others = known.get(SOURCE_LANGUAGE, []), known.get(language, [])
+        if language == SOURCE_LANGUAGE:
+            others = others[1:] + others[:1]
+        rows += [(SOURCE_LANGUAGE, language, *pair, origin) for pair in zip(english, others, strict=False)]
+    return [row for row in rows if row[2] != row[3]]
 
 
 def _machine_translations(folder: Path) -> list[Row]:

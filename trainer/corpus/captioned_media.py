@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+WEAK = "weak"
+"""Origin of pairs of sentences on one picture: related, but no translations of each other."""
+
 # One line of a table.
 Row = tuple[str, ...]
 

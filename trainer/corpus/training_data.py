@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cl2cm_plugin.errors import UserError
+from trainer.corpus.captioned_media import WEAK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -94,7 +95,7 @@ def assemble(
         source_language: Language of the captions that people wrote.
         target_languages: Languages to learn.
         split: The pictures to train on.
-        origins: Use only sentence pairs of these origins (``human``, ``mt``, ...); all if empty.
+        origins: Use only sentence pairs of these origins (``human``, ``mt``, ...); all but ``weak`` if empty.
         dev_pictures: This many pictures of the split, chosen by their ids, are kept back with all their captions.
         untranslated: Whether source captions without a translation are listed as well.
         supervised: Whether captions that people wrote in the target languages are listed with the pictures: the upper
@@ -147,7 +148,10 @@ def _pairs(
 ) -> list[dict[str, Any]]:
     rows = [row for row in corpus.pairs.to_list() if row["source_language"] == source_language]
     pairs = [
-        row for row in rows if row["target_language"] in target_languages and (not origins or row["origin"] in origins)
+        row
+        for row in rows
+        if row["target_language"] in target_languages
+        and (row["origin"] in origins or (not origins and row["origin"] != WEAK))
     ]
     for language in target_languages:
         if not any(row["target_language"] == language for row in pairs):
@@ -159,10 +163,10 @@ def _pairs(
 
 
 def _translations(pairs: list[dict[str, Any]], source_language: str) -> dict[str, list[tuple[str, str]]]:
-    """The translations of each source sentence: language and text."""
+    """The translations of each source sentence: language and text; a weak pair has no translation."""
     found: dict[str, list[tuple[str, str]]] = {}
     for row in pairs:
-        if row["target_language"] != source_language:
+        if row["target_language"] != source_language and row["origin"] != WEAK:
             found.setdefault(row["source"], []).append((row["target_language"], row["target"]))
     return found
 

@@ -1,4 +1,4 @@
-"""A further language for a trained model, learned from sentences alone: its image tower is not even loaded.
+"""A further language for a trained model, learned from sentences alone: its image tower is never run.
 
 The model as it was teaches: ``L = w_t L_con(t, y_s) + w_s L_con(t, s) + w_d |t - y_s|^2 + w_r |k - y_k|^2 [+ L_word]``
 with translations ``t``, source sentences ``s``, sentences ``k`` of the languages already there (source sentences among

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cl2cm_plugin.encoder import two_tower
 from cl2cm_plugin.errors import UserError
 from trainer.towers.frame_pooling import clip_vectors
-from trainer.towers.projection import Projection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,22 +35,18 @@ class TrainedImage(nn.Module):
         model: The model in training; its modules are shared, not copied.
         trained_layers: How many upper layers (blocks) of the backbone are trained; ``all`` trains all of it.
         feature_dropout: Share of the features that is dropped in training.
-        shared: The projection of another view of the same tower.
 
     Raises:
         UserError: The backbone keeps its layers where they are not looked for, or has fewer.
     """
 
     def __init__(
-        self,
-        model: SentenceTransformer,
-        trained_layers: TrainedLayers = 0,
-        feature_dropout: float = 0.0,
-        shared: Projection | None = None,
+        self, model: SentenceTransformer, trained_layers: TrainedLayers = 0, feature_dropout: float = 0.0
     ) -> None:
         super().__init__()
         transformer, projection = two_tower.image_route(model)
-        self.projection = shared or Projection(projection.linear, feature_dropout)
+        self.projection = projection.linear
+        self._feature_dropout = feature_dropout
         self.backbone = transformer.model if trained_layers else None
         if self.backbone is not None:
             _freeze_below(self.backbone, trained_layers)
@@ -77,14 +73,13 @@ class TrainedImage(nn.Module):
         Returns:
             Unit vectors, shape (len(inputs), d).
         """
-        device = self.projection.device
+        device = self.projection.weight.device
         return clip_vectors(self._project, [frames.to(device) for frames in inputs])
 
     def _project(self, frames: Tensor) -> Tensor:
         if self.backbone is not None:
             frames = self.backbone(frames.to(memory_format=torch.channels_last)).pooler_output.flatten(1)
-        vectors: Tensor = self.projection(frames)
-        return vectors
+        return self.projection(F.dropout(frames, self._feature_dropout, self.training))
 
 
 def _freeze_below(backbone: Any, trained_layers: TrainedLayers) -> None:

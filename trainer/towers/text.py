@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from cl2cm_plugin.encoder import two_tower
 from cl2cm_plugin.errors import UserError
-from trainer.towers.projection import Projection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -149,15 +148,10 @@ class TrainedText(nn.Module):
         trained_layers: How many of the upper layers are trained; 0 trains the projection alone, ``all`` the
             embeddings as well.
         tokens_at_once: Budget of tokens that run at once, padding included.
-        shared: The projection of another view of the same tower.
     """
 
     def __init__(
-        self,
-        model: SentenceTransformer,
-        trained_layers: TrainedLayers,
-        tokens_at_once: int = _TOKENS,
-        shared: Projection | None = None,
+        self, model: SentenceTransformer, trained_layers: TrainedLayers, tokens_at_once: int = _TOKENS
     ) -> None:
         super().__init__()
         transformer, _, projection = two_tower.text_route(model)
@@ -165,7 +159,7 @@ class TrainedText(nn.Module):
         frozen = _frozen_layers(backbone, trained_layers)
         self.embeddings = backbone.embeddings if frozen is None else None
         self.layers = nn.ModuleList(_layers(backbone)[frozen or 0 :])
-        self.projection = shared or Projection(projection.linear)
+        self.projection = projection.linear
         self._tokens_at_once = tokens_at_once
 
     def backbone_parameters(self) -> list[nn.Parameter]:
@@ -186,7 +180,7 @@ class TrainedText(nn.Module):
     def pooled(self, states: Sequence[Tensor]) -> Tensor:
         """Run the layers alone: mean of the last states of each sentence's tokens, shape (B, hidden size)."""
         if not states:
-            return torch.zeros(0, self.projection.linear.in_features, device=self.projection.device)
+            return self.projection.weight.new_zeros(0, self.projection.in_features)
         chunks, order = self._chunks(states)
         return torch.cat([_mean(*self._run(chunk)) for chunk in chunks])[order]
 
@@ -221,10 +215,10 @@ class TrainedText(nn.Module):
         """Sentences of similar length together, and where each sentence ends up."""
         chunks = list(of_similar_length([len(state) for state in states], self._tokens_at_once))
         order = torch.argsort(torch.tensor([index for chunk in chunks for index in chunk]))
-        return [[states[index] for index in chunk] for chunk in chunks], order.to(self.projection.device)
+        return [[states[index] for index in chunk] for chunk in chunks], order.to(self.projection.weight.device)
 
     def _run(self, states: list[Tensor]) -> tuple[Tensor, Tensor]:
-        device = self.projection.device
+        device = self.projection.weight.device
         padded, mask = (tensor.to(device) for tensor in _padded(states))
         hidden = padded.float() if self.embeddings is None else self.embeddings(input_ids=padded)
         for layer in self.layers:

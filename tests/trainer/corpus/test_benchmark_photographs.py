@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cl2cm_plugin.errors import UserError
 from trainer import corpus
 from trainer.corpus.training_data import assemble
 
@@ -22,6 +23,7 @@ def photographs(tmp_path) -> Path:
         "1\ta.jpg\ttrain\ttrain\ttrain\n2\tb.jpg\ttrain\t-\ttrain\n3\tc.jpg\tval\tval\t-\n",
         "captions/train.en.tsv": HEADER + "1\tm30k-parallel\tA dog.\n1\tf8k\tA brown dog.\n2\tf8k\tA cat.\n",
         "captions/train.de.tsv": HEADER + "1\tm30k-parallel\tEin Hund.\n1\tm30k-described\tGIFT im Gras.\n",
+        "captions/train.zh.tsv": HEADER + "2\tf8kcn\t\u732b\u3002\n",
         "captions/val.en.tsv": HEADER + "3\tm30k-parallel\tA bird.\n",
         "captions/val.de.tsv": HEADER + "3\tm30k-parallel\tEin Vogel.\n",
         "captions-mt/train.fr.tsv": "image_id\tsource_en\tcaption\n2\tA cat.\tUn chat.\n",
@@ -39,9 +41,9 @@ def test_captions_keep_who_wrote_them(photographs):
     read = corpus.read(photographs)
 
     assert read.media_ids("train") == ["1", "2"]
-    assert read.languages == ["de", "en"]
+    assert read.languages == ["de", "en", "zh"]
     assert read.captions_in("de", ["1", "3"]) == [("1", "Ein Hund."), ("1", "GIFT im Gras."), ("3", "Ein Vogel.")]
-    assert set(read.captions["source"]) == {"m30k-parallel", "m30k-described", "f8k"}
+    assert set(read.captions["source"]) == {"m30k-parallel", "m30k-described", "f8k", "f8kcn"}
     assert read.captions_in("en", ["1"], [read.parallel_source]) == [("1", "A dog.")]
     assert "non-commercial" in read.licence
 
@@ -54,7 +56,30 @@ def test_pairs_are_parallel_rows_of_training_pictures_parallel_text_and_machine_
         ("en", "fr", "A dog.", "Un chien.", "human"),
         ("en", "de", 'A "boat".', "Ein Boot.", "human"),
         ("en", "fr", "A cat.", "Un chat.", "mt"),
+        ("en", "en", "A dog.", "A brown dog.", "same-picture"),
+        ("en", "en", "A brown dog.", "A dog.", "same-picture"),
+        ("en", "zh", "A cat.", "\u732b\u3002", "weak"),
     }
+
+
+def test_weak_pairs_teach_stage_1_alone_and_only_where_they_are_asked_for(photographs):
+    read = corpus.read(photographs)
+    data = assemble(read, "en", ["fr", "zh"], "train", ["human", "weak"])
+
+    assert ("A cat.", "\u732b\u3002") in {(row.source, row.target) for row in data.sentence_pairs}
+    assert not [row for row in data.captioned_pictures if row.target == "\u732b\u3002"]
+    with pytest.raises(UserError, match="no sentence pairs en-zh"):
+        assemble(read, "en", ["zh"], "train")
+
+
+def test_captions_of_one_picture_are_pairs_where_they_are_asked_for(photographs):
+    read = corpus.read(photographs)
+
+    without, having = (assemble(read, "en", ["de"], "train", same_picture=wanted) for wanted in (False, True))
+    extra = {(row.source, row.target) for row in having.sentence_pairs}
+    extra -= {(row.source, row.target) for row in without.sentence_pairs}
+    assert extra == {("A dog.", "A brown dog."), ("A brown dog.", "A dog.")}
+    assert having.captioned_pictures == without.captioned_pictures
 
 
 def test_descriptions_written_from_the_pictures_never_train(photographs):

@@ -62,6 +62,55 @@ def test_origins_choose_the_sentence_pairs(colours):
     assert {row.target for row in data.sentence_pairs} == {"rot", "gruen", "blau", "weiss", "schwarz", "gelb"}
 
 
+def test_dev_pictures_are_kept_back_with_their_captions_and_sentences(colours):
+    read = corpus.read(colours)
+    whole = assemble(read, "en", ["de"], "train")
+    data = assemble(read, "en", ["de"], "train", dev_pictures=2)
+
+    assert len(data.dev.files) == 2
+    assert not {row.file for row in data.captioned_pictures} & set(data.dev.files)
+    kept = {caption for _, caption in data.dev.captions["en"]}
+    assert kept
+    assert not kept & {row.source for row in data.sentence_pairs}
+    assert {row.file for row in whole.captioned_pictures} == {
+        *data.dev.files,
+        *(row.file for row in data.captioned_pictures),
+    }
+    for row, text in data.dev.captions["en"]:
+        assert data.dev.files[row].endswith(f"{text.split()[-2:][0]}.png")
+    # Translations, never what somebody wrote from the picture.
+    assert data.dev.captions["de"]
+    assert not [text for _, text in data.dev.captions["de"] if POISON in text]
+    assert {target for _, target in data.dev.pairs["de"]} == {text for _, text in data.dev.captions["de"]}
+    assert assemble(read, "en", ["de"], "train", dev_pictures=2) == data
+
+
+def test_captions_without_a_translation_are_listed_where_they_are_asked_for(colours):
+    (colours / "pairs" / "en-de.tsv").write_text("source\ttarget\nred\trot\n", encoding="utf-8")
+    data = assemble(corpus.read(colours), "en", ["de"], "train", untranslated=True)
+
+    with_target = {row.source for row in data.captioned_pictures if row.target}
+    assert with_target == {"red"}
+    assert {"a red picture", "green"} <= {row.source for row in data.captioned_pictures if row.target is None}
+
+
+def test_without_target_languages_every_caption_is_listed(colours):
+    data = assemble(corpus.read(colours), "en", [], "train")
+
+    assert data.sentence_pairs == []
+    assert len(data.captioned_pictures) == 12
+    assert {row.target for row in data.captioned_pictures} == {None}
+
+
+def test_the_upper_bound_reads_what_people_wrote_from_the_training_pictures(colours):
+    read = corpus.read(colours)
+    data = assemble(read, "en", ["de"], "train", supervised=True)
+
+    written = {(row.file, row.target) for row in data.captioned_pictures if row.source is None}
+    files = read.files()
+    assert written == {(files[owner], text) for owner, text in read.captions_in("de", read.media_ids("train"))}
+
+
 def test_texts_are_listed_once(colours):
     texts = assemble(corpus.read(colours), "en", ["de"], "train").texts
 

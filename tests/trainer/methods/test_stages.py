@@ -28,7 +28,6 @@ from trainer.objectives.word_alignment import (
     transport_distance,
 )
 from trainer.towers.image import TrainedImage
-from trainer.towers.projection import Projection
 from trainer.towers.text import TrainedText
 
 if TYPE_CHECKING:
@@ -77,7 +76,7 @@ def text(model_of: Callable[[], SentenceTransformer]) -> TrainedText:
 def image(model_of: Callable[[], SentenceTransformer]) -> TrainedImage:
     """An image tower whose projection alone is trained."""
     tower = TrainedImage(model_of())
-    tower.projection = Projection(torch.nn.Linear(IMAGE, 8))
+    tower.projection = torch.nn.Linear(IMAGE, 8)
     return tower
 
 

@@ -66,7 +66,7 @@ def test_changes_reach_the_recipe_by_dotted_name(planned):
 def test_a_wrong_line_names_the_run(planned):
     wrong = planned(bad={"part": "x", "label": "x", "changes": {"model.colour": 1}})
 
-    with pytest.raises(UserError, match=r"run bad .*colour"):
+    with pytest.raises(UserError, match=r"(?s)run bad .*colour"):
         list(plan.runs(wrong))
 
 

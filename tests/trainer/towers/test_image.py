@@ -61,7 +61,7 @@ def test_training_leaves_the_statistics_of_batch_normalisation_alone(model_of, f
 
 def test_a_clip_is_the_mean_of_its_frames_unit_vectors(model_of):
     network = TrainedImage(model_of()).eval()
-    size = network.projection.linear.in_features
+    size = network.projection.in_features
     frames = torch.randn(3, size, generator=torch.Generator().manual_seed(0))
     alone = torch.cat([network([frame[None]]) for frame in frames])
 
