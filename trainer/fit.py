@@ -184,6 +184,8 @@ def _finish(
         max_tokens=recipe.model.max_tokens,
         image_size=two_tower.image_size(model),
         trained_on=f"{corpus.name}, split {recipe.split}",
+        text_backbone=recipe.model.text,
+        vocabulary=recipe.model.vocabulary,
     )
     temporary = folder / f".{_MODEL}"
     shutil.rmtree(temporary, ignore_errors=True)

@@ -108,7 +108,8 @@ class Stages:
     def _train_cross_modal(self, further_teachers: Sequence[dict[str, Tensor]]) -> None:
         settings, pictures = self._recipe.cross_modal, self._data.captioned_pictures
         files, seed = [row.file for row in pictures], self._recipe.seed
-        pooled = self._frozen.pooled_states(self._text, self._caption_states())
+        needed = settings.projections_first.epochs or settings.distillation.weight
+        pooled = self._frozen.pooled_states(self._text, self._caption_states()) if needed else {}
         projected = TrainedText(self._model, 0)
         # The teacher stays as it is from here on, so its vectors are all that stage 2 needs of it.
         vectors = text_vectors(projected, pooled)

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 ROUNDS = 3
 NO_LIMIT = 10**9
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+# Wide enough for every table, also in a file.
+CONSOLE = Console(width=112)
 CLOCKS: dict[str, Callable[[], float]] = {"wall": time.perf_counter, "cpu": time.process_time}
 
 
@@ -131,4 +133,4 @@ def show_costs(title: str, times: Times) -> None:
     table = Table("", "ms, median", "ms, least", "ratio to the first (rounds)", title=f"{title}: {len(base)} rounds")
     for name, values in times.items():
         table.add_row(name, f"{statistics.median(values) * 1e3:.0f}", f"{min(values) * 1e3:.0f}", ratio(values, base))
-    Console().print(table)
+    CONSOLE.print(table)

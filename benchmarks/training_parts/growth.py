@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from rich.console import Console
 from rich.table import Table
 
 from cl2cm_plugin.encoder import two_tower
 from trainer.corpus.batches import PictureBatchSampler
+from trainer.corpus.captioned_media import WEAK
 from trainer.corpus.training_data import SentencePair, assemble
 from trainer.methods.cross_lingual import CrossLingualNetwork
 from trainer.towers.text import TrainedText, of_similar_length
-from training_parts.bench import DEVICE, NO_LIMIT, ROUNDS, Bench, loss_of, ratio, stepper
+from training_parts.bench import CONSOLE, DEVICE, NO_LIMIT, ROUNDS, Bench, loss_of, ratio, stepper
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +25,8 @@ PICTURES = (1_000, 10_000, 100_000)
 CAPTIONS = 5
 LANGUAGES = (1, 2, 4)
 BATCHES = (64, 128, 256, 512)
+# What `TrainedText` runs at once.
+BUDGET = 2048
 # So many sentences tell lengths well enough.
 SENTENCES = 2000
 
@@ -51,20 +53,21 @@ def pictures(bench: Bench) -> None:
         seconds = (f"{statistics.median(values):.3f}" for values in (order, everything))
         table.add_row(f"{number:,}", *seconds, f"{statistics.median(item) * 1e6:.0f}", ratio(item, first))
     table.caption = f"{CAPTIONS} captions a picture, batches of {size}; set-up of the loader included"
-    Console().print(table)
+    CONSOLE.print(table)
 
 
 def languages(bench: Bench, seconds_a_sentence: float) -> None:
     """Count what more target languages bring: pairs, epochs until each was seen, states to compute and to keep."""
-    pairs = [row for row in bench.corpus.pairs.to_list() if row["source_language"] == bench.recipe.source_language]
-    sizes: Counter[str] = Counter(row["target_language"] for row in pairs)
+    source = bench.recipe.source_language
+    pairs = [row for row in bench.corpus.pairs.to_list() if row["source_language"] == source and row["origin"] != WEAK]
+    sizes: Counter[str] = Counter(row["target_language"] for row in pairs if row["target_language"] != source)
     own = bench.recipe.target_languages
     known = [*own, *(language for language, _ in sizes.most_common() if language not in own)]
     width = two_tower.text_route(bench.model)[0].get_embedding_dimension()
     columns = ("languages", "pairs", "pairs an epoch", "epochs to see all", "sentences", "states, MB", "states, s")
     table = Table(*columns, title="Target languages (seconds extrapolated)")
     for number in (number for number in LANGUAGES if number <= len(known)):
-        data = assemble(bench.corpus, bench.recipe.source_language, known[:number], bench.recipe.split)
+        data = assemble(bench.corpus, source, known[:number], bench.recipe.split)
         groups = len({pair.group for pair in data.sentence_pairs})
         texts = list(dict.fromkeys(text for pair in data.sentence_pairs for text in (pair.source, pair.target)))
         megabytes = float(np.mean(lengths(bench, texts))) * width * 2 * len(texts) / 1e6
@@ -77,7 +80,7 @@ def languages(bench: Bench, seconds_a_sentence: float) -> None:
             f"{megabytes:,.0f}",
             f"{len(texts) * seconds_a_sentence:,.0f}",
         )
-    Console().print(table)
+    CONSOLE.print(table)
 
 
 def batch_size(bench: Bench) -> None:
@@ -91,7 +94,7 @@ def batch_size(bench: Bench) -> None:
     pair = {size: [value / size for value in times[str(size)]] for size in batches}
     for size, values in pair.items():
         table.add_row(str(size), f"{1 / statistics.median(values):.1f}", ratio(next(iter(pair.values())), values))
-    Console().print(table)
+    CONSOLE.print(table)
 
 
 def length_sorting(bench: Bench) -> None:
@@ -102,7 +105,7 @@ def length_sorting(bench: Bench) -> None:
         bench.compute_states(batch)
     sides = [[bench.states[text] for i in batch for text in (i.source, i.target)] for batch in batches[:ROUNDS]]
     tokens = statistics.mean(sum(map(len, side)) for side in sides)
-    unsorted = TrainedText(bench.model, bench.recipe.model.trained_layers, NO_LIMIT, shared=bench.text.projection)
+    unsorted = TrainedText(bench.model, bench.recipe.model.trained_layers, NO_LIMIT)
     step = stepper(bench.text.parameters())
     bench.text.train()
     unsorted.to(DEVICE).train()
@@ -121,7 +124,7 @@ def length_sorting(bench: Bench) -> None:
     for name, share, values in zip(("random batches", "sorted by length"), shares, times.values(), strict=True):
         speed = f"{tokens / statistics.median(values):,.0f}"
         table.add_row(name, f"{share:.0%}", speed, ratio(times["random"], values))
-    Console().print(table)
+    CONSOLE.print(table)
 
 
 def padding(bench: Bench, batch: list[SentencePair]) -> tuple[float, float]:
@@ -129,7 +132,7 @@ def padding(bench: Bench, batch: list[SentencePair]) -> tuple[float, float]:
     sides = [lengths(bench, [pair.source for pair in batch]), lengths(bench, [pair.target for pair in batch])]
     both = [*sides[0], *sides[1]]
     plain = sum(max(side) * len(side) for side in sides)
-    ours = sum(max(both[row] for row in chunk) * len(chunk) for chunk in of_similar_length(both, 2048))
+    ours = sum(max(both[row] for row in chunk) * len(chunk) for chunk in of_similar_length(both, BUDGET))
     return 1 - sum(both) / plain, 1 - sum(both) / ours
 
 

@@ -55,10 +55,10 @@ def stage_2(bench: Bench) -> None:
     with torch.inference_mode():
         pooled = bench.text.eval().pooled([bench.states[text] for text in texts]).cpu()
     image = TrainedImage(bench.model, feature_dropout=bench.recipe.cross_modal.feature_dropout).to(DEVICE)
-    features = {item.file: torch.randn(1, image.projection.linear.in_features) for item in items}
+    features = {item.file: torch.randn(1, image.projection.in_features) for item in items}
     rows = F.normalize(torch.randn(len(texts), bench.recipe.model.dimensions), dim=-1)
     teacher = dict(zip(texts, rows, strict=True))
-    projected = TrainedText(bench.model, 0, shared=bench.text.projection).to(DEVICE)
+    projected = TrainedText(bench.model, 0).to(DEVICE)
     means = dict(zip(texts, pooled[:, None].clone(), strict=True))
     phases = {"text layers as well": (bench.text, bench.states), "projections alone": (projected, means)}
     for phase, (text, states) in phases.items():

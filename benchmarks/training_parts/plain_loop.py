@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
-from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
 from cl2cm_plugin.encoder import two_tower
 from trainer.objectives.contrastive import contrastive
 from trainer.objectives.word_alignment import transport_distance
-from training_parts.bench import DEVICE, Bench, loss_of, ratio, stepper
+from training_parts.bench import CONSOLE, DEVICE, Bench, loss_of, ratio, stepper
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,7 +89,7 @@ def against_plain_loop(bench: Bench) -> float:
     table = Table("", "pairs/s", "times the plain loop", title=f"Stage 1 against a plain loop, batches of {size}")
     for name, values in (("plain loop", times["plain"]), ("first epoch", first), ("later epochs", times["ours"])):
         table.add_row(name, f"{size / statistics.median(values):.1f}", ratio(times["plain"], values))
-    Console().print(table)
+    CONSOLE.print(table)
     sentence = statistics.median(times["states"]) / (2 * size)
     once = sentence * len({text for pair in bench.data.sentence_pairs for text in (pair.source, pair.target)})
     saved = (statistics.median(times["plain"]) - statistics.median(times["ours"])) * pairs / size

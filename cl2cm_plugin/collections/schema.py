@@ -159,12 +159,12 @@ def open_collection(
 
 
 def check_model(name: str, facts: CollectionFacts, model: ModelInfo, vectorizer_url: str) -> None:
-    """Refuse a vectorizer that serves another model.
+    """Refuse a vectorizer that serves another model, unless that one adds languages to the collection's own.
 
     Raises:
         ModelMismatch: The message names both models and what to do.
     """
-    if facts.address.identity != model.identity:
+    if facts.address.identity not in model.identities:
         raise ModelMismatch(
             f"The collection {name} was made with the model {facts.address.identity}, but the vectorizer at "
             f"{vectorizer_url} serves {model.identity}; their vectors cannot be compared. Serve "

@@ -99,10 +99,9 @@ def _read_json(file: Path) -> Any:
 
 def installed_info(folder: Path, name: str) -> ModelInfo:
     """Say what an installed copy is: its own ``cl2cm.json`` under the new name, else what its files tell."""
-    fingerprint = model_info.fingerprint(folder)
     if (folder / model_info.FILE_NAME).is_file():
         # Taken anew: what counts is the content that was copied, not what a file said of it.
-        return replace(model_info.read(folder), name=name, fingerprint=fingerprint)
+        return model_info.with_fingerprints(replace(model_info.read(folder), name=name), folder)
     try:
         modules = [(entry["type"], folder / entry["path"]) for entry in _read_json(folder / MODULES)]
         dimensions = _dimensions(modules)
@@ -114,7 +113,7 @@ def installed_info(folder: Path, name: str) -> ModelInfo:
             f"The length of the model's vectors cannot be told from its files; put a {model_info.FILE_NAME} with "
             "name, fingerprint and dimensions beside them."
         ) from None
-    return ModelInfo(name=name, fingerprint=fingerprint, dimensions=dimensions)
+    return model_info.with_fingerprints(ModelInfo(name=name, fingerprint="", dimensions=dimensions), folder)
 
 
 def _dimensions(modules: list[tuple[str, Path]]) -> int:

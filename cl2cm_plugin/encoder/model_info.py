@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
 from cl2cm_plugin.errors import UserError
@@ -90,6 +90,22 @@ def image_fingerprint(folder: Path) -> str:
     modules = sorted(path for path in folder.glob(f"{_IMAGE_MODULES}*") if path.is_dir())
     files = [path for module in modules for path in sorted(module.rglob("*")) if path.is_file()]
     return _hash(folder, files) if files else ""
+
+
+def with_fingerprints(info: ModelInfo, folder: Path) -> ModelInfo:
+    """Say what a folder's files are now, whatever was said of them before.
+
+    Args:
+        info: Facts of the model.
+        folder: Its folder.
+
+    Returns:
+        The facts with both fingerprints. Where the image tower is not the one that the facts speak of, the model no
+        longer extends another.
+    """
+    image = image_fingerprint(folder)
+    extends = info.extends if image == info.image_fingerprint else []
+    return replace(info, fingerprint=fingerprint(folder), image_fingerprint=image, extends=extends)
 
 
 def _hash(folder: Path, files: list[Path]) -> str:

@@ -76,10 +76,10 @@ def save(model: SentenceTransformer, folder: Path, card: str, info: ModelInfo) -
         model: A model that `build` made.
         folder: Where to write it; made if absent.
         card: The model card, Markdown with its YAML header.
-        info: What the model says of itself; its fingerprint is computed from what was written.
+        info: What the model says of itself; its fingerprints are computed from what was written.
 
     Returns:
-        ``info`` with the fingerprint.
+        ``info`` with the fingerprints.
     """
     model.save(str(folder), create_model_card=False)
     _edit(folder / IMAGE_TOWER / "sentence_bert_config.json", processor_kwargs=_PIL)
@@ -88,7 +88,7 @@ def save(model: SentenceTransformer, folder: Path, card: str, info: ModelInfo) -
     for file in folder.rglob("*"):
         # safetensors files come out readable by their owner alone.
         file.chmod(0o755 if file.is_dir() else 0o644)
-    info = model_info.ModelInfo(**{**info.__dict__, "fingerprint": model_info.fingerprint(folder)})
+    info = model_info.with_fingerprints(info, folder)
     model_info.write(folder, info)
     return info
 

@@ -138,7 +138,7 @@ def _add_contract(
 
 def _model_check(info: ModelInfo) -> Callable[[str], Awaitable[None]]:
     async def check_model(model: str) -> None:
-        if model not in (info.name, info.identity):
+        if model not in (info.name, *info.identities):
             raise WrongModelError(
                 f"this collection was made with model {model}, but this vectorizer serves {info.identity}; "
                 "start `cl2cm serve` with the right model, or import into a new collection"

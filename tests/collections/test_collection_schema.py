@@ -69,6 +69,12 @@ def test_another_model_is_refused_with_both_names():
         schema.check_model("Photos", facts, ModelInfo("a", "2", 8), URL)
 
 
+def test_a_model_that_adds_a_language_to_the_collections_own_is_accepted():
+    facts = schema.CollectionFacts(BoundAddress(URL, "a@1"), "en", store_media=False)
+
+    schema.check_model("Photos", facts, ModelInfo("a-cs", "2", 8, extends=["a@1"]), URL)
+
+
 @pytest.mark.parametrize(
     ("meta_of_server", "sentence"),
     [

@@ -77,3 +77,16 @@ def test_the_place_of_the_folder_itself_does_not_matter(folder, tmp_path_factory
     before = model_info.fingerprint(folder)
     folder.rename(elsewhere)
     assert model_info.fingerprint(elsewhere) == before
+
+
+def test_a_model_with_another_image_tower_extends_nothing(folder):
+    (folder / "image_0_Transformer").mkdir()
+    weights = folder / "image_0_Transformer" / "model.safetensors"
+    weights.write_bytes(b"weights")
+    image = model_info.image_fingerprint(folder)
+    info = ModelInfo("a-cs", "", 8, image_fingerprint=image, extends=["a@1"])
+
+    kept = model_info.with_fingerprints(info, folder)
+    assert kept.identities == [f"a-cs@{model_info.fingerprint(folder)}", "a@1"]
+    weights.write_bytes(b"others")
+    assert model_info.with_fingerprints(kept, folder).extends == []

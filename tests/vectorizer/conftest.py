@@ -111,8 +111,8 @@ def serve(engine):
     """Opens a client over the fake engine, ready unless told otherwise, with any settings."""
 
     @contextmanager
-    def open_client(load_engine=lambda: engine, *, ready=True, **settings):
-        app = create_app(load_engine, INFO, Settings(**settings), "fake")
+    def open_client(load_engine=lambda: engine, *, ready=True, info=INFO, **settings):
+        app = create_app(load_engine, info, Settings(**settings), "fake")
         with TestClient(app, raise_server_exceptions=False) as client:
             deadline = time.monotonic() + 5
             while ready and client.get("/.well-known/ready").status_code != 204:

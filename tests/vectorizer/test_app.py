@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -110,6 +111,13 @@ def test_every_error_has_one_shape(client, method, path, status):
     assert list(response.json()) == ["error"]
     if status == 404:
         assert "POST /vectorize" in response.json()["error"]
+
+
+def test_a_collection_of_the_model_that_this_one_extends_is_served(serve):
+    extended = replace(INFO, name="cl2cm-de-cs", extends=[INFO.identity])
+    with serve(info=extended) as client:
+        assert client.get(f"/m/{INFO.identity}/meta").status_code == 200
+        assert client.get("/m/cl2cm-de@ffffffffffffffff/meta").status_code == 409
 
 
 def test_a_fault_of_our_own_says_nothing_of_its_inside(client, monkeypatch):

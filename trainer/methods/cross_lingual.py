@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from trainer.methods.gathering import share
 from trainer.methods.matching import Matching
 from trainer.methods.stage import Stage
 from trainer.methods.word_level import word_level
@@ -73,5 +74,5 @@ class CrossLingualNetwork(Stage):
         losses = {"sentence": self.matching(*self.gathered(source, target, batch["group"]))}
         # A word is compared with those of its own sentence pair alone, so nothing has to be gathered.
         words, masks = encoded.words.chunk(2), encoded.mask.chunk(2)
-        losses["word"] = word.weight * word_level(word, *words, *masks)
+        losses["word"] = word.weight * share(len(source), source.device) * word_level(word, *words, *masks)
         return losses

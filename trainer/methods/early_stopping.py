@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import torch
 from lightning.pytorch.callbacks import Callback
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     import lightning as L
     from torch import Tensor
@@ -42,10 +44,15 @@ class EarlyStopping(Callback):
             self._weights = {name: value.detach().clone() for name, value in pl_module.state_dict().items()}
         trainer.should_stop = trainer.should_stop or self._since >= self._patience
 
-    def restore(self, stage: L.LightningModule) -> None:
-        """Give a stage the weights of its best epoch."""
-        if self._weights:
-            stage.load_state_dict(self._weights)
+    def restore(self, stage: L.LightningModule, checkpoint: Path) -> None:
+        """Give a stage the weights of its best epoch.
+
+        Args:
+            stage: The stage.
+            checkpoint: That of its last epoch: the process that trained may have been another one.
+        """
+        kept = torch.load(checkpoint, map_location="cpu", weights_only=True)["callbacks"][self.state_key]
+        stage.load_state_dict(kept["weights"])
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps of this."""

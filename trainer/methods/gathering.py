@@ -29,6 +29,23 @@ def gathered(*rows: Tensor) -> tuple[Tensor, ...]:
     return tuple(_joined(tensor, lengths) for tensor in rows)
 
 
+def share(rows: int, device: torch.device) -> float:
+    """Weigh a mean over this process's rows, so that averaging over the processes gives the mean over all rows.
+
+    Args:
+        rows: The rows of this process.
+        device: Where the process computes.
+
+    Returns:
+        Its rows, divided by those of the average process; 1 where one process trains alone.
+    """
+    if not dist.is_available() or not dist.is_initialized() or dist.get_world_size() == 1:
+        return 1.0
+    total = torch.tensor(float(rows), device=device)
+    dist.all_reduce(total)
+    return rows * dist.get_world_size() / float(total)
+
+
 def _count(tensor: Tensor) -> Tensor:
     return torch.tensor(len(tensor), device=tensor.device)
 

@@ -25,6 +25,8 @@ def lightning_precision(choice: str) -> Any:
 
 
 def _multiplies_bfloat16() -> bool:
+    # Asking a GPU for more would start CUDA here, and processes could no longer be forked; older ones than Ampere need
+    # `float16` in the recipe.
     if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return True
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

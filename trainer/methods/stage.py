@@ -150,7 +150,8 @@ def train(stage: Stage, folder: Path, compute: Compute, validate: Callable[[], f
         trainer = L.Trainer(
             accelerator="auto",
             devices=compute.devices,
-            strategy="ddp" if compute.devices > 1 else "auto",
+            # Processes start from this one, which holds the data, and the first one's weights come back to it.
+            strategy="ddp_fork" if compute.devices > 1 else "auto",
             precision=lightning_precision(compute.precision),
             max_epochs=stage.optimiser.epochs,
             gradient_clip_val=stage.optimiser.clip,
@@ -166,7 +167,7 @@ def train(stage: Stage, folder: Path, compute: Compute, validate: Callable[[], f
         stage.workers = compute.workers
         trainer.fit(stage, ckpt_path=last if last.is_file() else None, weights_only=True)
     if stopping:
-        stopping.restore(stage)
+        stopping.restore(stage, last)
     stage.eval().cpu()
 
 

