@@ -55,6 +55,9 @@ def _register_train(subparsers: argparse._SubParsersAction[argparse.ArgumentPars
         "--evaluate-on", metavar="SPLIT", nargs="*", default=None, help="splits for the model card's figures"
     )
     parser.add_argument("--out", metavar="FOLDER", type=Path, help="the run's folder (build/runs/<name>-<hash>)")
+    parser.add_argument(
+        "--networks", metavar="FOLDER", type=Path, help="share finished cross-lingual networks with other runs"
+    )
     parser.set_defaults(run=run_train, extra="train", runs_models=True)
 
 
@@ -87,7 +90,7 @@ def run_train(arguments: argparse.Namespace) -> int:
     splits = _evaluation_splits(recipe, corpus) if arguments.evaluate_on is None else arguments.evaluate_on
     key = run_key(recipe, training_data(recipe, corpus))
     folder = arguments.out or Path("build") / "runs" / f"{recipe.model_name}-{key}"
-    run = fit(recipe, corpus, folder, splits)
+    run = fit(recipe, corpus, folder, splits, arguments.networks)
     Console().print(
         f"{run.info.identity} is in {run.model}; its README.md has the figures.\nNext: cl2cm install {run.model}",
         highlight=False,

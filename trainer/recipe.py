@@ -120,7 +120,8 @@ class CrossModal(Strict):
     source_weight: float = Field(1.0, ge=0)
     """Weight of matching pictures with source captions (our reading: the paper is not certain)."""
     untranslated: bool = False
-    """Whether source captions without a translation are matched too."""
+    """Whether source captions without a translation are matched too; source and translation of a row are then any two
+    of the picture's."""
     supervised: bool = False
     """Upper bound, not CL2CM: match pictures with the captions that people wrote for them in the target languages."""
     feature_dropout: float = Field(0.1, ge=0, lt=1)

@@ -8,6 +8,7 @@ used, unless a recipe asks for the supervised upper bound.
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -97,7 +98,8 @@ def assemble(
         split: The pictures to train on.
         origins: Use only sentence pairs of these origins (``human``, ``mt``, ...); all but ``weak`` if empty.
         dev_pictures: This many pictures of the split, chosen by their ids, are kept back with all their captions.
-        untranslated: Whether source captions without a translation are listed as well.
+        untranslated: Whether source captions without a translation take part; a picture's captions and translations
+            are then paired in turns.
         supervised: Whether captions that people wrote in the target languages are listed with the pictures: the upper
             bound, which is no longer CL2CM's setting.
         same_picture: Whether pairs of two source sentences on one picture are pairs of stage 1 as well.
@@ -174,12 +176,24 @@ def _translations(pairs: list[dict[str, Any]], source_language: str) -> dict[str
 def _captioned(
     captions: list[tuple[str, str]], translations: dict[str, list[tuple[str, str]]], untranslated: bool
 ) -> list[tuple[str, str | None, str | None]]:
-    rows: list[tuple[str, str | None, str | None]] = []
+    """Rows of a picture, a source caption and a translation, picture by picture.
+
+    Where captions without a translation take part, captions and translations of a picture are paired anew in turns,
+    so that each of its captions comes as often as any other: a picture with five captions, one of them translated into
+    four languages, would otherwise show that one in every second row.
+    """
+    of_picture: dict[str, list[str]] = {}
     for media_id, caption in captions:
-        targets = [target for _, target in translations.get(caption, ())]
-        rows += [(media_id, caption, target) for target in targets]
-        if untranslated and not targets:
-            rows.append((media_id, caption, None))
+        of_picture.setdefault(media_id, []).append(caption)
+    rows: list[tuple[str, str | None, str | None]] = []
+    for media_id, known in of_picture.items():
+        pairs = [(caption, target) for caption in known for _, target in translations.get(caption, ())]
+        if untranslated and len({caption for caption, _ in pairs}) < len(set(known)):
+            targets: list[str | None] = [target for _, target in pairs] or [None]
+            turns = math.lcm(len(known), len(targets))
+            rows += [(media_id, known[k % len(known)], targets[k % len(targets)]) for k in range(turns)]
+        else:
+            rows += [(media_id, caption, target) for caption, target in pairs]
     return rows
 
 
