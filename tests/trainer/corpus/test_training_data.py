@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from cl2cm_plugin.errors import UserError
@@ -89,9 +91,22 @@ def test_captions_without_a_translation_are_listed_where_they_are_asked_for(colo
     (colours / "pairs" / "en-de.tsv").write_text("source\ttarget\nred\trot\n", encoding="utf-8")
     data = assemble(corpus.read(colours), "en", ["de"], "train", untranslated=True)
 
-    with_target = {row.source for row in data.captioned_pictures if row.target}
-    assert with_target == {"red"}
-    assert {"a red picture", "green"} <= {row.source for row in data.captioned_pictures if row.target is None}
+    rows = {(row.source, row.target) for row in data.captioned_pictures}
+    # The translation takes turns with every caption of its picture.
+    assert {row for row in rows if row[1]} == {("red", "rot"), ("a red picture", "rot")}
+    assert ("green", None) in rows
+
+
+def test_captions_and_translations_of_a_picture_come_equally_often(colours):
+    (colours / "captions" / "en.tsv").write_text(
+        "media_id\tcaption\nred\tred\nred\tcrimson\nred\tscarlet\n", encoding="utf-8"
+    )
+    (colours / "pairs" / "en-de.tsv").write_text("source\ttarget\nred\trot\nred\tpurpur\n", encoding="utf-8")
+    rows = assemble(corpus.read(colours), "en", ["de"], "train", untranslated=True).captioned_pictures
+
+    assert len(rows) == 6
+    for side, times in (("source", 2), ("target", 3)):
+        assert set(Counter(getattr(row, side) for row in rows).values()) == {times}
 
 
 def test_without_target_languages_every_caption_is_listed(colours):
