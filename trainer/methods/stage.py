@@ -96,9 +96,9 @@ class Stage(L.LightningModule):
         """
         losses = self.losses(batch)
         total = torch.stack(list(losses.values())).sum()
-        self.latest_loss = float(total)
+        self.latest_loss = float(total.detach())
         if not math.isfinite(self.latest_loss):
-            parts = ", ".join(f"{name} {float(value):.3g}" for name, value in losses.items())
+            parts = ", ".join(f"{name} {float(value.detach()):.3g}" for name, value in losses.items())
             raise UserError(f"The loss of {self.title!r} is not finite ({parts}): lower the learning rate.")
         return total
 
