@@ -100,7 +100,10 @@ def against_plain_loop(bench: Bench) -> float:
 
 def check_same_step(ours: Tensor, our_step: Callable, plain: Tensor, plain_step: Callable) -> None:
     """Make sure that both sides compute the same; ratios of different things say nothing."""
-    pairs = {"loss": (float(ours.detach()), float(plain.detach())), "gradient's length": (our_step(ours), plain_step(plain))}
+    pairs = {
+        "loss": (float(ours.detach()), float(plain.detach())),
+        "gradient's length": (our_step(ours), plain_step(plain)),
+    }
     for name, (mine, other) in pairs.items():
         print(f"First step without dropout, {name}: ours {mine:.6f}, plain loop {other:.6f}")
         if not abs(mine - other) <= TOLERANCE * abs(other):
