@@ -26,7 +26,7 @@ from trainer.methods.stage import train
 from trainer.towers.embedding import text_vectors
 from trainer.towers.feature_cache import FeatureCache
 from trainer.towers.grown_text import GrownText
-from trainer.towers.text import FrozenText, TrainedText
+from trainer.towers.text import FrozenText, TrainedText, states_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -161,7 +161,7 @@ class _TextTower:
         layers = min(trained_layers, transformer.model.config.num_hidden_layers)
         self.text: TrainedText
         if known_pieces is None or known_pieces == self.pieces:
-            key = f"{model_info.fingerprint(folder / TEXT_TOWER)}-{layers}-{self.model.max_seq_length}-half"
+            key = states_key(self.model, folder / TEXT_TOWER, layers)
             self.frozen = FrozenText(self.model, layers, FeatureCache("text", key))
             self.text = TrainedText(self.model, layers)
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import yaml
+from cl2cm_plugin.encoder import model_card
 
 if TYPE_CHECKING:
     from cl2cm_plugin.encoder.model_info import ModelInfo
@@ -108,17 +108,8 @@ def write(info: ModelInfo, addition: Addition) -> str:
     Returns:
         Markdown with the YAML header that the Hugging Face hub reads; the earlier model's card stands at the end.
     """
-    header = yaml.safe_dump(
-        {
-            "language": info.languages,
-            "library_name": "sentence-transformers",
-            "pipeline_tag": "feature-extraction",
-            "tags": ["sentence-transformers", "image-text-retrieval", "cross-lingual", "cl2cm"],
-        },
-        sort_keys=False,
-    )
     return _TEMPLATE.format(
-        header=header,
+        header=model_card.header(info),
         name=info.name,
         languages=", ".join(info.languages),
         origin=addition.origin,

@@ -71,6 +71,20 @@ class CardFacts:
     evaluation: str
 
 
+def header(info: ModelInfo) -> str:
+    """Write the YAML header of a card that the Hugging Face hub reads, without the lines around it."""
+    text: str = yaml.safe_dump(
+        {
+            "language": info.languages,
+            "library_name": "sentence-transformers",
+            "pipeline_tag": "feature-extraction",
+            "tags": ["sentence-transformers", "image-text-retrieval", "cross-lingual", "cl2cm"],
+        },
+        sort_keys=False,
+    )
+    return text
+
+
 def write(info: ModelInfo, facts: CardFacts) -> str:
     """Write the model card of a trained model.
 
@@ -81,17 +95,8 @@ def write(info: ModelInfo, facts: CardFacts) -> str:
     Returns:
         Markdown with the YAML header that the Hugging Face hub reads.
     """
-    header = yaml.safe_dump(
-        {
-            "language": info.languages,
-            "library_name": "sentence-transformers",
-            "pipeline_tag": "feature-extraction",
-            "tags": ["sentence-transformers", "image-text-retrieval", "cross-lingual", "cl2cm"],
-        },
-        sort_keys=False,
-    )
     return _TEMPLATE.format(
-        header=header,
+        header=header(info),
         name=info.name,
         languages=", ".join(info.languages),
         source=info.languages[0],

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cl2cm_plugin.errors import UserError
+from trainer.digest import digest
 from trainer.evaluation.picture_hits import PictureHits
 from trainer.evaluation.retrieval import rank
 
@@ -47,12 +47,9 @@ class Measurement:
     @property
     def hits(self) -> PictureHits:
         """What was found, picture by picture, to compare with other runs."""
-        digest = sha256()
         owners = (self.media_ids[row] for row in self.ranks.image_of_text)
         queries = (f"{owner}\t{caption}" for owner, caption in zip(owners, self.captions, strict=True))
-        for line in (*self.media_ids, *queries):
-            digest.update(line.encode() + b"\n")
-        return PictureHits.of(self.ranks, digest.hexdigest()[:16])
+        return PictureHits.of(self.ranks, digest([*self.media_ids, *queries]))
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,11 @@ import torch
 from rich.progress import track
 
 from cl2cm_plugin.encoder import two_tower
-from cl2cm_plugin.encoder.model_info import fingerprint
 from trainer.corpus.image_features import media_features
 from trainer.corpus.pixels import Pixels
 from trainer.digest import digest
 from trainer.towers.feature_cache import FeatureCache
-from trainer.towers.text import FrozenText, TrainedText
+from trainer.towers.text import FrozenText, TrainedText, states_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -46,7 +45,7 @@ class FrozenParts:
 
     def __init__(self, model: SentenceTransformer, text_folder: Path, image_folder: Path, settings: Model) -> None:
         layers = settings.trained_layers
-        self.text_key = f"{fingerprint(text_folder)}-{layers}-{model.max_seq_length}-half"
+        self.text_key = states_key(model, text_folder, layers)
         self._text = FrozenText(model, layers, FeatureCache("text", self.text_key))
         self._image = two_tower.image_route(model)[0]
         self._image_folder = image_folder

@@ -15,10 +15,12 @@ from rich.progress import Progress
 from torch import Tensor, nn
 
 from cl2cm_plugin.encoder import two_tower
+from cl2cm_plugin.encoder.model_info import fingerprint
 from cl2cm_plugin.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     import numpy as np
     from sentence_transformers import SentenceTransformer
@@ -224,6 +226,11 @@ class TrainedText(nn.Module):
         for layer in self.layers:
             hidden = _apply(layer, hidden, mask)
         return hidden, mask
+
+
+def states_key(model: SentenceTransformer, folder: Path, trained_layers: TrainedLayers) -> str:
+    """Name the cache of `FrozenText`'s states: the backbone's folder, where it is cut, and how texts are."""
+    return f"{fingerprint(folder)}-{trained_layers}-{model.max_seq_length}-half"
 
 
 def of_similar_length(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
