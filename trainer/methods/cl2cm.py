@@ -66,6 +66,10 @@ class CrossModalNetwork(Stage):
         self.matching = Matching(settings.matching, settings.temperature)
         self._states, self._image_inputs = states, image_inputs
         self._teachers = _teachers(teacher, settings)
+        self._sources: dict[int, list[str]] = {}
+        for item in items:
+            if item.source is not None:
+                self._sources.setdefault(item.group, []).append(item.source)
 
     def collate(self, items: list[CaptionedPicture]) -> dict[str, Any]:
         """Look up everything frozen that belongs to some captioned pictures; a side that nothing needs stays empty."""
@@ -79,7 +83,7 @@ class CrossModalNetwork(Stage):
         rows: dict[str, list[int]] = {}
         for side, weight in needed.items():
             rows[side] = [row for row, item in enumerate(items) if weight and getattr(item, side) is not None]
-            batch[side] = [self._states[getattr(items[row], side)] for row in rows[side]]
+            batch[side] = [self._state(items[row], side) for row in rows[side]]
             batch[f"{side}_rows"] = torch.tensor(rows[side], dtype=torch.long)
         paired = [row for row in rows["target"] if settings.distillation.weight and items[row].source is not None]
         for side in needed:
@@ -88,6 +92,15 @@ class CrossModalNetwork(Stage):
             known = [[vectors[getattr(items[row], side)] for row in paired] for vectors in self._teachers if paired]
             batch[f"teacher_{side}s"] = [torch.stack(vectors) for vectors in known]
         return batch
+
+    def _state(self, item: CaptionedPicture, side: str) -> Tensor:
+        """Look up what the text tower takes of a caption, mixed with another caption of the picture where asked."""
+        state = self._states[getattr(item, side)]
+        if side == "target" or not self.settings.caption_mixing:
+            return state
+        others = self._sources[item.group]
+        other = self._states[others[int(torch.randint(len(others), ()))]]
+        return torch.lerp(state, other, self.settings.caption_mixing * float(torch.rand(())))
 
     def text_parameters(self) -> list[nn.Parameter]:
         """List the parameters of the text backbone's trained layers."""

@@ -55,29 +55,36 @@ class FrozenParts:
         """Compute or look up the token states of texts below the trained layers."""
         return self._text.states(texts)
 
-    def image_inputs(self, files: Iterable[str], augmented: bool = False) -> Callable[[str], Tensor]:
+    def image_inputs(
+        self, files: Iterable[str], augmented: bool = False, *, regions: bool = False
+    ) -> Callable[[str], Tensor]:
         """Prepare what the trained part of the image tower takes.
 
         Args:
             files: Pictures and clips; opened here if the backbone is frozen, else when they are asked for.
             augmented: Whether pixels are cropped and mirrored at random; cached features never are.
+            regions: Whether features of a frozen backbone are those of regions.
 
         Returns:
-            A function from file to features, shape (frames, d_image), or to pixels, shape (frames, 3, height, width).
+            A function from file to features, shape (frames, d_image) or (frames, regions, d_image), or to pixels,
+            shape (frames, 3, height, width).
         """
-        return self.image_features(files).__getitem__ if self._image_is_frozen else Pixels(self._image, augmented)
+        if self._image_is_frozen:
+            return self.image_features(files, regions=regions).__getitem__
+        return Pixels(self._image, augmented)
 
-    def image_features(self, files: Iterable[str]) -> dict[str, Tensor]:
+    def image_features(self, files: Iterable[str], *, regions: bool = False) -> dict[str, Tensor]:
         """Compute or look up features of pictures and clips by file, as the untrained backbone gives them.
 
         Args:
             files: Pictures and clips.
+            regions: Whether of regions.
 
         Returns:
-            Features by file, shape (frames, d_image).
+            Features by file, shape (frames, d_image) or (frames, regions, d_image).
         """
         different = list(dict.fromkeys(files))
-        rows = media_features(different, self._image, self._image_folder)
+        rows = media_features(different, self._image, self._image_folder, regions=regions)
         return dict(zip(different, map(torch.from_numpy, rows), strict=True))
 
     @torch.inference_mode()
@@ -92,20 +99,51 @@ class FrozenParts:
             Mean of the tokens' last states by text, shape (1, hidden size): the states of a tower of which the
             projection alone is trained.
         """
+
+        def means(batch: list[Tensor]) -> list[np.ndarray]:
+            return list(text.pooled(batch).cpu().numpy()[:, None])
+
+        return self._computed_once("pooled", text, states, means)
+
+    @torch.inference_mode()
+    def last_states(self, text: TrainedText, states: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Compute or look up the tokens' last states, for as long as the layers stay as they are.
+
+        Args:
+            text: The trained part of the text tower; left in eval mode.
+            states: Frozen states by text.
+
+        Returns:
+            Last states by text without padding, shape (tokens, hidden size), half precision.
+        """
+
+        def tokens(batch: list[Tensor]) -> list[np.ndarray]:
+            hidden, mask = text.last_states(batch)
+            return [row[kept].half().cpu().numpy() for row, kept in zip(hidden, mask, strict=True)]
+
+        return self._computed_once("last", text, states, tokens)
+
+    def _computed_once(
+        self,
+        kind: str,
+        text: TrainedText,
+        states: dict[str, Tensor],
+        compute: Callable[[list[Tensor]], list[np.ndarray]],
+    ) -> dict[str, Tensor]:
         text.eval()
-        cache = FeatureCache("pooled", digest([self.text_key, text.layers_hash()]))
+        cache = FeatureCache(kind, digest([self.text_key, text.layers_hash()]))
         keys = {sentence: digest([sentence]) for sentence in states}
         missing = sorted((s for s, key in keys.items() if key not in cache.rows), key=lambda s: (len(states[s]), s))
         starts = range(0, len(missing), _TEXTS_AT_ONCE)
-        for start in track(starts, f"Pooled states of {len(missing)} sentences", disable=len(missing) < _SHOWN):
+        title = f"{kind.capitalize()} states of {len(missing)} sentences"
+        for start in track(starts, title, disable=len(missing) < _SHOWN):
             batch = missing[start : start + _TEXTS_AT_ONCE]
-            means = text.pooled([states[sentence] for sentence in batch]).cpu().numpy()
-            cache.add({keys[sentence]: mean[None].copy() for sentence, mean in zip(batch, means, strict=True)})
+            rows = compute([states[sentence] for sentence in batch])
+            cache.add({keys[sentence]: row.copy() for sentence, row in zip(batch, rows, strict=True)})
         cache.flush()
         return {sentence: torch.from_numpy(cache.rows[key]) for sentence, key in keys.items()}
 
 
-@torch.inference_mode()
 def text_vectors(text: TrainedText, states: dict[str, Tensor]) -> dict[str, Tensor]:
     """Encode texts from their frozen states.
 
@@ -117,11 +155,25 @@ def text_vectors(text: TrainedText, states: dict[str, Tensor]) -> dict[str, Tens
         A unit vector a text, shape (d,).
     """
     text.eval()
+    return of_texts(states, text)
+
+
+@torch.inference_mode()
+def of_texts(states: dict[str, Tensor], compute: Callable[[list[Tensor]], Tensor]) -> dict[str, Tensor]:
+    """Compute one row a text, texts of similar length together.
+
+    Args:
+        states: Token states by text.
+        compute: From the states of some texts to their rows.
+
+    Returns:
+        The row of each text, on the CPU.
+    """
     ordered = sorted(states, key=lambda sentence: len(states[sentence]))
     vectors: dict[str, Tensor] = {}
     for start in range(0, len(ordered), _TEXTS_AT_ONCE):
         batch = ordered[start : start + _TEXTS_AT_ONCE]
-        encoded = text([states[sentence] for sentence in batch])
+        encoded = compute([states[sentence] for sentence in batch])
         vectors.update(zip(batch, encoded.cpu().clone(), strict=True))
     return vectors
 

@@ -35,18 +35,23 @@ class TrainedImage(nn.Module):
         model: The model in training; its modules are shared, not copied.
         trained_layers: How many upper layers (blocks) of the backbone are trained; ``all`` trains all of it.
         feature_dropout: Share of the features that is dropped in training.
+        region_dropout: Chance that a region is left out of a picture's features in training.
 
     Raises:
         UserError: The backbone keeps its layers where they are not looked for, or has fewer.
     """
 
     def __init__(
-        self, model: SentenceTransformer, trained_layers: TrainedLayers = 0, feature_dropout: float = 0.0
+        self,
+        model: SentenceTransformer,
+        trained_layers: TrainedLayers = 0,
+        feature_dropout: float = 0.0,
+        region_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         transformer, projection = two_tower.image_route(model)
         self.projection = projection.linear
-        self._feature_dropout = feature_dropout
+        self._feature_dropout, self._region_dropout = feature_dropout, region_dropout
         self.backbone = transformer.model if trained_layers else None
         if self.backbone is not None:
             _freeze_below(self.backbone, trained_layers)
@@ -67,8 +72,9 @@ class TrainedImage(nn.Module):
         """Encode pictures, and clips by the mean of their frames' unit vectors.
 
         Args:
-            inputs: A picture or clip each: features of a frozen backbone, shape (frames, d_image), or pixels, shape
-                (frames, 3, height, width); one frame is a picture.
+            inputs: A picture or clip each: features of a frozen backbone, shape (frames, d_image), or those of its
+                regions, shape (frames, regions, d_image), or pixels, shape (frames, 3, height, width); one frame is a
+                picture.
 
         Returns:
             Unit vectors, shape (len(inputs), d).
@@ -79,7 +85,18 @@ class TrainedImage(nn.Module):
     def _project(self, frames: Tensor) -> Tensor:
         if self.backbone is not None:
             frames = self.backbone(frames.to(memory_format=torch.channels_last)).pooler_output.flatten(1)
+        elif frames.ndim == 3:
+            frames = _mean_of_some(frames, self._region_dropout if self.training else 0.0)
         return self.projection(F.dropout(frames, self._feature_dropout, self.training))
+
+
+def _mean_of_some(regions: Tensor, dropout: float) -> Tensor:
+    """Average the regions of each frame, some left out at random, never all: from (n, regions, d) to (n, d)."""
+    regions = regions.float()
+    kept = torch.rand(regions.shape[:2], device=regions.device) >= dropout
+    kept |= ~kept.any(dim=1, keepdim=True)
+    weights = kept.to(regions.dtype)[..., None]
+    return (regions * weights).sum(dim=1) / weights.sum(dim=1)
 
 
 def _freeze_below(backbone: Any, trained_layers: TrainedLayers) -> None:

