@@ -49,7 +49,7 @@ class Plan(Strict):
     base: dict[str, Any]
     """The base recipe."""
     quick: dict[str, Any] = Field(default_factory=dict)
-    """Lines that the quick reproduction changes in every run, by dotted name."""
+    """Lines of the base recipe that the quick reproduction changes, by dotted name."""
     runs: dict[str, PlannedRuns]
 
 
@@ -114,7 +114,7 @@ def runs(plan: Plan, quick: bool = False) -> Iterator[PlannedRun]:
     for turn in range(1 if quick else turns):
         for name, planned in chosen.items():
             if turn < len(planned.seeds):
-                changes = {**planned.changes, **(plan.quick if quick else {})}
+                changes = {**(plan.quick if quick else {}), **planned.changes}
                 yield _run(plan, name, planned, {**changes, "seed": planned.seeds[turn]})
 
 

@@ -55,6 +55,23 @@ def test_first_seeds_come_first_and_quick_takes_one_seed(planned):
     assert [run.title for run in plan.runs(planned(), quick=True)] == ["cl2cm, seed 0"]
 
 
+def test_quick_changes_the_base_recipe_and_a_system_keeps_its_own_lines(planned):
+    runs = {
+        "cl2cm": {"part": "headline", "label": "CL2CM", "quick": True},
+        "plain": {
+            "part": "headline",
+            "label": "Translate-train",
+            "quick": True,
+            "changes": {"cross_lingual.optimiser.epochs": 0},
+        },
+    }
+    quick = planned(**runs).model_copy(update={"quick": {"cross_lingual.optimiser.epochs": 7}})
+
+    made = {run.name: run.recipe.cross_lingual.optimiser.epochs for run in plan.runs(quick, quick=True)}
+    assert made == {"cl2cm": 7, "plain": 0}
+    assert {run.recipe.cross_lingual.optimiser.epochs for run in plan.runs(quick)} == {1, 0}
+
+
 def test_changes_reach_the_recipe_by_dotted_name(planned):
     _, plain, _ = plan.runs(planned())
 
