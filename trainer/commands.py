@@ -88,9 +88,10 @@ def run_train(arguments: argparse.Namespace) -> int:
     recipe = recipes.load(arguments.recipe, target_languages=arguments.target, seed=arguments.seed)
     corpus = read_corpus(arguments.data)
     splits = _evaluation_splits(recipe, corpus) if arguments.evaluate_on is None else arguments.evaluate_on
-    key = run_key(recipe, training_data(recipe, corpus))
+    data = training_data(recipe, corpus)
+    key = run_key(recipe, data)
     folder = arguments.out or Path("build") / "runs" / f"{recipe.model_name}-{key}"
-    run = fit(recipe, corpus, folder, splits, arguments.networks)
+    run = fit(recipe, corpus, folder, splits, arguments.networks, data)
     Console().print(
         f"{run.info.identity} is in {run.model}; its README.md has the figures.\nNext: cl2cm install {run.model}",
         highlight=False,

@@ -50,11 +50,13 @@ class Run:
         folder: The run's folder.
         model: The model folder inside it.
         info: What the model says of itself.
+        towers: The folders of the text backbone, its vocabulary cut, and of the image backbone.
     """
 
     folder: Path
     model: Path
     info: ModelInfo
+    towers: tuple[Path, Path]
 
 
 def fit(
@@ -63,6 +65,7 @@ def fit(
     folder: Path,
     evaluate_on: Sequence[str] = (),
     networks: Path | None = None,
+    data: TrainingData | None = None,
 ) -> Run:
     """Train a model in CL2CM's two stages, or go on with a run that was stopped.
 
@@ -72,6 +75,7 @@ def fit(
         folder: The run's folder; made if absent.
         evaluate_on: Splits whose retrieval figures go into the model card.
         networks: A folder of finished cross-lingual networks: one that several runs would train alike is trained once.
+        data: What `training_data` makes of recipe and corpus, if it is at hand.
 
     Returns:
         The finished run; at once if it was finished before.
@@ -79,38 +83,37 @@ def fit(
     Raises:
         UserError: The folder holds another run, or the corpus lacks what the recipe asks for.
     """
-    data = training_data(recipe, corpus)
+    data = data or training_data(recipe, corpus)
     teachers = _teacher_folders(recipe)
     _claim(folder, recipe, data)
-    if (folder / _MODEL).is_dir():
-        return Run(folder, folder / _MODEL, model_info.read(folder / _MODEL))
-    evaluated = {split: _languages_with_captions(recipe, corpus, split) for split in evaluate_on}
     text_folder, image_folder = towers(recipe, data)
+    if (folder / _MODEL).is_dir():
+        return Run(folder, folder / _MODEL, model_info.read(folder / _MODEL), (text_folder, image_folder))
+    evaluated = {split: _languages_with_captions(recipe, corpus, split) for split in evaluate_on}
     # Only now: converting a backbone draws random numbers, and happens in the first run alone.
     L.seed_everything(recipe.seed, workers=True, verbose=False)
     model = two_tower.build(text_folder, image_folder, recipe.model.dimensions, recipe.model.max_tokens)
     frozen = FrozenParts(model, text_folder, image_folder, recipe.model)
     stages = Stages(recipe, data, model, frozen, folder, networks)
     stages.train([_teacher_vectors(teacher, data.texts) for teacher in teachers])
-    return _finish(recipe, corpus, model.eval(), stages.embedder, folder, evaluated)
+    info = _finish(recipe, corpus, model.eval(), stages.embedder, folder, evaluated)
+    return Run(folder, folder / _MODEL, info, (text_folder, image_folder))
 
 
-def embedder_of(recipe: Recipe, corpus: CaptionedMedia, run: Run) -> Embedder:
+def embedder_of(recipe: Recipe, run: Run) -> Embedder:
     """Encode with a finished run's model, through the caches of its frozen parts.
 
     Args:
         recipe: The run's recipe.
-        corpus: What it was trained on.
         run: The run.
 
     Returns:
         Vectors as the model itself gives them, without computing again what the runs share.
     """
-    text_folder, image_folder = towers(recipe, training_data(recipe, corpus))
     model = SentenceTransformer(str(run.model), device="cpu", local_files_only=True)
     text = TrainedText(model, recipe.model.trained_layers)
     image = TrainedImage(model, recipe.model.trained_image_layers)
-    return Embedder(text, image, FrozenParts(model, text_folder, image_folder, recipe.model))
+    return Embedder(text, image, FrozenParts(model, *run.towers, recipe.model))
 
 
 def training_data(recipe: Recipe, corpus: CaptionedMedia) -> TrainingData:
@@ -168,7 +171,7 @@ def _finish(
     embedder: Embedder,
     folder: Path,
     evaluated: dict[str, list[str]],
-) -> Run:
+) -> ModelInfo:
     """Evaluate, and write the model folder as the last act of the run."""
     sections = []
     for split, languages in evaluated.items():
@@ -192,7 +195,7 @@ def _finish(
     card = model_card.write(info, _card_facts(recipe, model, sections))
     info = two_tower.save(model, temporary, card, info)
     temporary.rename(folder / _MODEL)
-    return Run(folder, folder / _MODEL, info)
+    return info
 
 
 def _languages_with_captions(recipe: Recipe, corpus: CaptionedMedia, split: str) -> list[str]:

@@ -122,7 +122,7 @@ def _measure(road: _Road, corpus: CaptionedMedia, runs: list[tuple[Recipe, Run]]
     with road.step("measure", "Measure, with exact search"):
         languages = [openmoji.SOURCE_LANGUAGE, road.target]
         return [
-            figures.recall(figures.embed(corpus, embedder_of(recipe, corpus, run), languages), road.target)
+            figures.recall(figures.embed(corpus, embedder_of(recipe, run), languages), road.target)
             for recipe, run in runs
         ]
 

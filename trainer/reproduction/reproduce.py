@@ -79,7 +79,7 @@ class Reproduction:
     def _make(self, run: PlannedRun) -> None:
         start = time.monotonic()
         recipe = self._complete(run)
-        embedder = embedder_of(recipe, self._corpus, self._train(run, recipe))
+        embedder = embedder_of(recipe, self._train(run, recipe))
         found = measure_split(
             self._corpus, self._plan.gallery, self._plan.languages, embedder.pictures, embedder.texts
         )
@@ -107,7 +107,7 @@ class Reproduction:
 
     def _train(self, run: PlannedRun, recipe: Recipe) -> Run:
         folder = self._work / "runs" / f"{run.name}-seed{recipe.seed}-{self.key(run)}"
-        return fit(recipe, self._corpus, folder, networks=self._work / "networks")
+        return fit(recipe, self._corpus, folder, networks=self._work / "networks", data=self._data_of(run))
 
     def _image_tower(self) -> PlannedRun:
         return next(run for run in self.runs if run.name == IMAGE_TOWER)
