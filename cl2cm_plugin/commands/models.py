@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cl2cm_plugin.commands import add_command
+
+if TYPE_CHECKING:
+    import argparse
 
 INSTALL = """\
 Put a trained model in place under a name, so that it loads from any folder:
@@ -28,35 +33,23 @@ from is not touched; collections keep the vectors that the model made.
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add ``install``, ``models`` and ``remove``."""
-    install = _add(
-        subparsers, "install", "put a trained model in place under a name", INSTALL, "runs/de --name cl2cm-de"
+    install = add_command(
+        subparsers,
+        "install",
+        "put a trained model in place under a name",
+        INSTALL,
+        "example: cl2cm install runs/de --name cl2cm-de",
     )
     install.add_argument("folder", type=Path, metavar="FOLDER", help="the model folder, as `cl2cm train` wrote it")
     install.add_argument("--name", help="name to load it by; by default the one in cl2cm.json, else the folder's own")
     install.set_defaults(run=_install, extra="model")
 
-    models = _add(subparsers, "models", "list the installed models", MODELS, "")
+    models = add_command(subparsers, "models", "list the installed models", MODELS, "example: cl2cm models")
     models.set_defaults(run=_models, extra="model")
 
-    remove = _add(subparsers, "remove", "remove an installed model", REMOVE, "cl2cm-de")
+    remove = add_command(subparsers, "remove", "remove an installed model", REMOVE, "example: cl2cm remove cl2cm-de")
     remove.add_argument("name", metavar="NAME", help="a name that `cl2cm models` lists")
     remove.set_defaults(run=_remove, extra="model")
-
-
-def _add(
-    subparsers: argparse._SubParsersAction[argparse.ArgumentParser],
-    command: str,
-    summary: str,
-    text: str,
-    example: str,
-) -> argparse.ArgumentParser:
-    return subparsers.add_parser(
-        command,
-        help=summary,
-        description=text,
-        epilog=f"example: cl2cm {command} {example}".rstrip(),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
 
 
 def _install(arguments: argparse.Namespace) -> None:

@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -21,30 +20,11 @@ from trainer.towers.feature_cache import FeatureCache
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
     from PIL import Image
 
 # Pictures and frames that go through the tower together.
 _BATCH = 32
-
-
-def image_features(files: Sequence[str], tower: Any, backbone: Path) -> np.ndarray:
-    """Compute the features of pictures with a frozen tower, or read them from the cache.
-
-    Args:
-        files: Picture files.
-        tower: The image ``Transformer`` module of sentence-transformers, frozen.
-        backbone: The folder that the tower was loaded from; a fingerprint of it names the cache.
-
-    Returns:
-        Features of shape (len(files), d), float32.
-
-    Raises:
-        UserError: A picture cannot be opened, or is a clip.
-    """
-    clip = next((file for file in files if video.is_video(Path(file))), None)
-    if clip is not None:
-        raise UserError(f"{clip} is a clip, and only pictures can be used here; take the clips out of the corpus.")
-    return np.concatenate(media_features(files, tower, backbone))
 
 
 def media_features(

@@ -9,7 +9,7 @@ from PIL import Image
 
 from cl2cm_plugin.encoder import two_tower
 from cl2cm_plugin.errors import UserError
-from trainer.corpus.image_features import image_features, media_features
+from trainer.corpus.image_features import media_features
 from trainer.towers import feature_cache
 
 
@@ -31,6 +31,10 @@ class FakeTower(torch.nn.Module):
 
     def forward(self, features: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         return {"sentence_embedding": features["pixel_values"].mean(dim=(1, 2)) * self.weight}
+
+
+def image_features(files: list[str], tower: torch.nn.Module, backbone: Path) -> np.ndarray:
+    return np.concatenate(media_features(files, tower, backbone))
 
 
 @pytest.fixture

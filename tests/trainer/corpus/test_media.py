@@ -7,10 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
-from cl2cm_plugin.errors import UserError
 from trainer import corpus
 from trainer.corpus.clip_files import write_clip
-from trainer.corpus.image_features import image_features, media_features
+from trainer.corpus.image_features import media_features
 from trainer.corpus.media import frame_rows, open_media
 
 pytest.importorskip("av")
@@ -87,17 +86,12 @@ def test_features_of_a_clip_are_computed_once_for_a_number_of_frames(clip, backb
 
 def test_pictures_have_the_same_features_alone_and_among_clips(picture, clip, backbone):
     tower = FakeTower()
-    alone = image_features([picture], tower, backbone)
+    (alone,) = media_features([picture], tower, backbone)
 
     among = media_features([clip, picture], tower, backbone)
 
     assert tower.batches == [1, 8]
     np.testing.assert_array_equal(among[1], alone)
-
-
-def test_where_only_pictures_can_be_used_a_clip_is_named(picture, clip, backbone):
-    with pytest.raises(UserError, match=r"clip\.mp4 is a clip"):
-        image_features([picture, clip], FakeTower(), backbone)
 
 
 def test_frames_are_computed_in_small_batches_that_split_no_clip(picture, clip, tmp_path):
