@@ -206,6 +206,8 @@ class Recipe(Strict):
         taught = self.cross_modal.distillation.weight
         if self.schedule == "joint" and self.cross_modal.projections_first.epochs:
             raise ValueError("in one stage there is no first phase: set cross_modal.projections_first.epochs to 0")
+        if self.schedule == "joint" and self.cross_modal.caption_mixing:
+            raise ValueError("in one stage there are no finished states to mix: set cross_modal.caption_mixing to 0")
         frozen = isinstance(self.cross_lingual.sources, FrozenSources) and self.cross_lingual.optimiser.epochs > 0
         if frozen and not self.cross_modal.projections_first.epochs:
             raise ValueError("frozen sources need a space made of pictures: set cross_modal.projections_first.epochs")

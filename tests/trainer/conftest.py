@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
@@ -105,6 +107,31 @@ def image_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tiny-image")
     write_image_backbone(folder)
     return folder
+
+
+class _Killed(BaseException):
+    pass
+
+
+@pytest.fixture
+def killed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AbstractContextManager[None]]:
+    """Kill training before an epoch of a stage: ``with killed(CrossModalNetwork, epoch=1): fit(...)``."""
+
+    @contextmanager
+    def kill(stage: Any, epoch: int = 1) -> Iterator[None]:
+        go_on = stage.on_train_epoch_start
+
+        def die(self: Any) -> None:
+            if self.current_epoch == epoch:
+                raise _Killed
+            go_on(self)
+
+        # Lightning ends the process on what it takes for a kill.
+        with monkeypatch.context() as patch, pytest.raises((_Killed, SystemExit)):
+            patch.setattr(stage, "on_train_epoch_start", die)
+            yield
+
+    return kill
 
 
 @pytest.fixture(scope="session")

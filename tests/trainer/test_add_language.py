@@ -185,29 +185,18 @@ def test_no_caption_that_people_wrote_in_another_language_and_none_of_a_test_spl
     assert not set(texts.known) & set(texts.sources)
 
 
-class _Killed(BaseException):
-    pass
-
-
-def test_a_killed_run_goes_on_to_the_same_vectors(add, tmp_path, monkeypatch):
+def test_a_killed_run_goes_on_to_the_same_vectors(add, tmp_path, monkeypatch, killed):
     texts = [*TARGETS, *GERMAN, *SOURCES]
     whole = encode(add("whole", epochs=3).folder, texts)
     reseed = LanguageAdditionNetwork.on_train_epoch_start
     seen = []
 
-    def die(self: Any) -> None:
-        if self.current_epoch == 1:
-            raise _Killed
-        reseed(self)
-
     def note(self: Any) -> None:
         seen.append(self.current_epoch)
         reseed(self)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(LanguageAdditionNetwork, "on_train_epoch_start", die)
-        with pytest.raises((_Killed, SystemExit)):
-            add("killed", epochs=3)
+    with killed(LanguageAdditionNetwork):
+        add("killed", epochs=3)
     assert not (tmp_path / "killed").exists()
     assert [file.name for file in (tmp_path / "killed.run").rglob("*.ckpt")] == ["last.ckpt"]
     monkeypatch.setattr(LanguageAdditionNetwork, "on_train_epoch_start", note)
@@ -294,19 +283,10 @@ def test_texts_of_old_languages_keep_their_ids_unless_a_new_piece_fits(add_germa
     assert one != other
 
 
-def test_a_run_with_new_pieces_that_was_killed_goes_on_to_the_same_vectors(add_german, tmp_path, monkeypatch):
+def test_a_run_with_new_pieces_that_was_killed_goes_on_to_the_same_vectors(add_german, killed):
     whole = encode(add_german("whole", epochs=3).folder, [*GERMAN, *SOURCES])
-    reseed = LanguageAdditionNetwork.on_train_epoch_start
-
-    def die(self: Any) -> None:
-        if self.current_epoch == 2:
-            raise _Killed
-        reseed(self)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(LanguageAdditionNetwork, "on_train_epoch_start", die)
-        with pytest.raises((_Killed, SystemExit)):
-            add_german("killed", epochs=3)
+    with killed(LanguageAdditionNetwork, epoch=2):
+        add_german("killed", epochs=3)
 
     np.testing.assert_array_equal(encode(add_german("killed", epochs=3).folder, [*GERMAN, *SOURCES]), whole)
 

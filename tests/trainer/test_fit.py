@@ -108,29 +108,15 @@ def test_a_run_that_converts_its_backbones_first_gives_the_same_model(
     np.testing.assert_array_equal(first, second)
 
 
-class _Killed(BaseException):
-    pass
-
-
 @pytest.mark.parametrize("stage", ["CrossLingualNetwork", "CrossModalNetwork"])
 @pytest.mark.parametrize("trained_layers", [0, 2])
-def test_a_killed_run_goes_on_to_the_same_vectors(stage, trained_layers, recipe_of, read, tmp_path, monkeypatch):
+def test_a_killed_run_goes_on_to_the_same_vectors(stage, trained_layers, recipe_of, read, tmp_path, killed):
     import trainer.stages
 
     settings = recipe_of(epochs=3, trained_layers=trained_layers)
     whole = vectors(fit(settings, read, tmp_path / "whole").model)
-    network = getattr(trainer.stages, stage)
-    reseed = network.on_train_epoch_start
-
-    def die_after_one_epoch(self: Any) -> None:
-        if self.current_epoch == 1:
-            raise _Killed
-        reseed(self)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(network, "on_train_epoch_start", die_after_one_epoch)
-        with pytest.raises((_Killed, SystemExit)):
-            fit(settings, read, tmp_path / "killed")
+    with killed(getattr(trainer.stages, stage)):
+        fit(settings, read, tmp_path / "killed")
     assert not (tmp_path / "killed" / "model").exists()
     # The epoch that was complete is kept: without it the run would start the stage anew, to the same vectors.
     stopped_in = {"CrossLingualNetwork": "cross_lingual", "CrossModalNetwork": "cross_modal"}[stage]

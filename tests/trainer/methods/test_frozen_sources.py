@@ -145,19 +145,10 @@ def test_a_network_in_another_space_is_another_network(train, tmp_path):
     assert len(list((tmp_path / "networks").iterdir())) == 2
 
 
-def test_a_run_that_was_killed_in_stage_1_goes_on_to_the_same_vectors(train, tmp_path, monkeypatch):
+def test_a_run_that_was_killed_in_stage_1_goes_on_to_the_same_vectors(train, tmp_path, killed):
     whole = vectors(train(tmp_path / "whole"))
-    reseed = CrossLingualNetwork.on_train_epoch_start
-
-    def die(self: CrossLingualNetwork) -> None:
-        if self.current_epoch == 1:
-            raise KeyboardInterrupt
-        reseed(self)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(CrossLingualNetwork, "on_train_epoch_start", die)
-        with pytest.raises((KeyboardInterrupt, SystemExit)):
-            train(tmp_path / "killed")
+    with killed(CrossLingualNetwork):
+        train(tmp_path / "killed")
     assert {folder.name for folder in (tmp_path / "killed").iterdir() if folder.is_dir()} == {
         "source_projections",
         "cross_lingual",

@@ -390,15 +390,11 @@ def test_another_seed_or_setting_is_another_cross_lingual_network(train, tmp_pat
     assert len(list((tmp_path / "networks").iterdir())) == 4
 
 
-class _Killed(BaseException):
-    pass
-
-
 @pytest.mark.parametrize(
     ("network", "stage_folder"), [(CrossLingualNetwork, "cross_lingual"), (CrossModalNetwork, "cross_modal")]
 )
 def test_a_learned_temperature_moves_and_a_killed_run_goes_on_with_it(
-    network, stage_folder, train, tmp_path, monkeypatch
+    network, stage_folder, train, tmp_path, monkeypatch, killed
 ):
     stages = {name: {"temperature": LEARNED} for name in ("cross_lingual", "cross_modal")}
     seen: list[tuple[int, float]] = []
@@ -411,17 +407,9 @@ def test_a_learned_temperature_moves_and_a_killed_run_goes_on_with_it(
     monkeypatch.setattr(network, "on_train_epoch_start", note)
     whole = vectors(train(tmp_path / "whole", epochs=3, **stages))
     start, after_one, after_two = (value for _, value in seen)
+    with killed(network):
+        train(tmp_path / "killed", epochs=3, **stages)
     seen.clear()
-
-    def die(self: Any) -> None:
-        if self.current_epoch == 1:
-            raise _Killed
-        reseed(self)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(network, "on_train_epoch_start", die)
-        with pytest.raises((_Killed, SystemExit)):
-            train(tmp_path / "killed", epochs=3, **stages)
     (checkpoint,) = (tmp_path / "killed" / stage_folder).iterdir()
     assert checkpoint.name == "last.ckpt"
     resumed = vectors(train(tmp_path / "killed", epochs=3, **stages))
