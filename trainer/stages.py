@@ -82,7 +82,7 @@ class Stages:
             return
         if self._sources_are_frozen:
             self._train_source_projections()
-        self._train_cross_lingual(self._cross_lingual_network())
+        self._train_cross_lingual()
         self._train_cross_modal(further_teachers)
 
     def _cross_lingual_network(self) -> CrossLingualNetwork:
@@ -97,22 +97,23 @@ class Stages:
         """Make the space that stage 1 works in, of pictures and source captions."""
         silent = {"target_weight": 0.0, "source_weight": 1.0, "distillation": Off(form="off")}
         settings = self._recipe.cross_modal.model_copy(update=silent)
-        self._train_projections(settings, "source_projections", None)
+        pooled = self._frozen.pooled_states(self._text, self._caption_states())
+        self._train_projections(settings, "source_projections", pooled, None)
 
     @property
     def _sources_are_frozen(self) -> bool:
         settings = self._recipe.cross_lingual
         return isinstance(settings.sources, FrozenSources) and settings.optimiser.epochs > 0
 
-    def _train_cross_lingual(self, network: CrossLingualNetwork) -> None:
+    def _train_cross_lingual(self) -> None:
         if not self._recipe.cross_lingual.optimiser.epochs:
             return
         known = self._networks / self._cross_lingual_key() if self._networks else None
         if known is None or not known.is_dir():
-            folder = self._folder / "cross_lingual"
-            network.text.projection.requires_grad_(not self._sources_are_frozen)
+            self._text.projection.requires_grad_(not self._sources_are_frozen)
+            network, folder = self._cross_lingual_network(), self._folder / "cross_lingual"
             train(network, folder, self._recipe.compute, self._dev_translation)
-            network.text.projection.requires_grad_(True)
+            self._text.projection.requires_grad_(True)
         if known is not None:
             weights = {name: value.contiguous() for name, value in self._text.state_dict().items()}
             made_once(known, lambda folder: save_file(weights, folder / _WEIGHTS))
@@ -139,7 +140,7 @@ class Stages:
         vectors = text_vectors(TrainedText(self._model, 0), pooled)
         teacher = [vectors, *further_teachers] if further_teachers else vectors
         if settings.projections_first.epochs:
-            self._train_projections(settings, "projections", teacher)
+            self._train_projections(settings, "projections", pooled, teacher)
         if not settings.optimiser.epochs:
             return
         inputs = self._frozen.image_inputs(files, augmented=True, regions=regions)
@@ -149,11 +150,12 @@ class Stages:
         )
         train(network, self._folder / "cross_modal", self._recipe.compute, self._dev_retrieval)
 
-    def _train_projections(self, settings: CrossModal, phase: str, teacher: Teacher) -> None:
+    def _train_projections(
+        self, settings: CrossModal, phase: str, pooled: dict[str, Tensor], teacher: Teacher
+    ) -> None:
         """Train the projections alone, on what is computed once."""
         pictures, regions = self._data.captioned_pictures, settings.region_dropout > 0
         settings = settings.model_copy(update={"optimiser": settings.projections_first})
-        pooled = self._frozen.pooled_states(self._text, self._caption_states())
         text = TrainedText(self._model, 0)
         image = TrainedImage(self._model, 0, settings.feature_dropout, settings.region_dropout)
         inputs = self._frozen.image_features([row.file for row in pictures], regions=regions).__getitem__
@@ -184,8 +186,7 @@ class Stages:
         """List what the space of frozen sources depends on."""
         forms = {"projections_first", "matching", "temperature", "feature_dropout", "region_dropout", "caption_mixing"}
         captions = (f"{Path(row.file).name}\t{row.source}" for row in self._data.captioned_pictures)
-        recipe = self._recipe
-        return [recipe.cross_modal.model_dump_json(include=forms), recipe.model.image, *captions]
+        return [self._recipe.cross_modal.model_dump_json(include=forms), self._frozen.image_key, *captions]
 
     def _dev_retrieval(self) -> float:
         """SumR between pictures and captions of the dev cut, mean of the languages."""

@@ -272,6 +272,7 @@ def test_a_size_behind_the_name_is_that_of_the_pictures(cache):
         ("efficientnet-lite0@big", "no number of pixels: write for example efficientnet-lite0@288"),
         ("efficientnet-lite2@287", "an even size from 32 pixels on, not 287"),
         ("efficientnet-lite2@16", "not 16"),
+        ("efficientnet-lite2@0", "not 0"),
     ],
 )
 def test_a_size_that_cannot_be_is_refused(name, message, cache):

