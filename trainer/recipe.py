@@ -53,6 +53,8 @@ class Model(Strict):
     """Texts are cut after this many tokens."""
     trained_layers: Layers = 0
     """Upper layers of the text backbone that are trained, besides the projection; ``all``: the embeddings as well."""
+    text_dropout: float | None = Field(None, ge=0, lt=1)
+    """Dropout of the trained text layers; the backbone's own if empty."""
     trained_image_layers: Layers = 0
     """Upper layers of the image backbone that stage 2 trains, besides the projection; ``all`` trains all of it."""
 

@@ -62,9 +62,10 @@ class Stages:
         networks: Path | None,
     ) -> None:
         self._recipe, self._data, self._model, self._frozen = recipe, data, model, frozen
-        self._text = TrainedText(model, recipe.model.trained_layers)
+        self._text = TrainedText(model, recipe.model.trained_layers, dropout=recipe.model.text_dropout)
         dropout = recipe.cross_modal.feature_dropout, recipe.cross_modal.region_dropout
         self._image = TrainedImage(model, recipe.model.trained_image_layers, *dropout)
+        self._regions = recipe.cross_modal.region_dropout > 0
         self._folder, self._networks = folder, networks
         self.embedder = Embedder(self._text, self._image, frozen)
         self._states = frozen.text_states(data.texts)
@@ -131,9 +132,7 @@ class Stages:
         return {text: self._states[text] for text in captions}
 
     def _train_cross_modal(self, further_teachers: Sequence[dict[str, Tensor]]) -> None:
-        settings, pictures = self._recipe.cross_modal, self._data.captioned_pictures
-        files, seed = [row.file for row in pictures], self._recipe.seed
-        regions = settings.region_dropout > 0
+        settings = self._recipe.cross_modal
         needed = settings.projections_first.epochs or settings.distillation.weight
         pooled = self._frozen.pooled_states(self._text, self._caption_states()) if needed else {}
         # The teacher stays as it is from here on, so its vectors are all that stage 2 needs of it.
@@ -143,39 +142,37 @@ class Stages:
             self._train_projections(settings, "projections", pooled, teacher)
         if not settings.optimiser.epochs:
             return
-        inputs = self._frozen.image_inputs(files, augmented=True, regions=regions)
         settings = settings.model_copy(update={"caption_mixing": 0})
-        network = CrossModalNetwork(
-            self._text, self._image, settings, self._states, inputs, teacher, seed + 1, pictures
-        )
+        network = self._cross_modal_network(settings, teacher)
         train(network, self._folder / "cross_modal", self._recipe.compute, self._dev_retrieval)
 
     def _train_projections(
         self, settings: CrossModal, phase: str, pooled: dict[str, Tensor], teacher: Teacher
     ) -> None:
         """Train the projections alone, on what is computed once."""
-        pictures, regions = self._data.captioned_pictures, settings.region_dropout > 0
+        pictures = self._data.captioned_pictures
         settings = settings.model_copy(update={"optimiser": settings.projections_first})
         text = TrainedText(self._model, 0)
         image = TrainedImage(self._model, 0, settings.feature_dropout, settings.region_dropout)
-        inputs = self._frozen.image_features([row.file for row in pictures], regions=regions).__getitem__
+        inputs = self._frozen.image_features([row.file for row in pictures], regions=self._regions).__getitem__
         network = CrossModalNetwork(text, image, settings, pooled, inputs, teacher, self._recipe.seed + 2, pictures)
         train(network, self._folder / phase, self._recipe.compute, self._dev_retrieval)
 
     def _train_joint(self, cross_lingual: CrossLingualNetwork) -> None:
-        settings, pictures = self._recipe.cross_modal, self._data.captioned_pictures
-        regions = settings.region_dropout > 0
-        inputs = self._frozen.image_inputs([row.file for row in pictures], augmented=True, regions=regions)
-        cross_modal = CrossModalNetwork(
-            self._text, self._image, settings, self._states, inputs, None, self._recipe.seed + 1, pictures
-        )
-        network = JointNetwork(cross_lingual, cross_modal)
+        network = JointNetwork(cross_lingual, self._cross_modal_network(self._recipe.cross_modal, None))
         train(network, self._folder / "joint", self._recipe.compute, self._dev_retrieval)
+
+    def _cross_modal_network(self, settings: CrossModal, teacher: Teacher) -> CrossModalNetwork:
+        """Stage 2 with everything in training that the towers' lines call trained."""
+        pictures, seed = self._data.captioned_pictures, self._recipe.seed + 1
+        inputs = self._frozen.image_inputs([row.file for row in pictures], augmented=True, regions=self._regions)
+        return CrossModalNetwork(self._text, self._image, settings, self._states, inputs, teacher, seed, pictures)
 
     def _cross_lingual_key(self) -> str:
         """Hash everything that the cross-lingual network depends on."""
         recipe, model = self._recipe, self._recipe.model
-        settings = [recipe.cross_lingual.model_dump_json(), str(recipe.seed), str(model.dimensions)]
+        numbers = recipe.seed, model.dimensions, model.text_dropout
+        settings = [recipe.cross_lingual.model_dump_json(), *map(str, numbers)]
         if self._sources_are_frozen:
             settings += self._space()
         pairs = (f"{pair.source}\t{pair.target}" for pair in self._data.sentence_pairs)

@@ -150,10 +150,15 @@ class TrainedText(nn.Module):
         trained_layers: How many of the upper layers are trained; 0 trains the projection alone, ``all`` the
             embeddings as well.
         tokens_at_once: Budget of tokens that run at once, padding included.
+        dropout: Dropout of what is trained; the backbone's own if None.
     """
 
     def __init__(
-        self, model: SentenceTransformer, trained_layers: TrainedLayers, tokens_at_once: int = _TOKENS
+        self,
+        model: SentenceTransformer,
+        trained_layers: TrainedLayers,
+        tokens_at_once: int = _TOKENS,
+        dropout: float | None = None,
     ) -> None:
         super().__init__()
         transformer, _, projection = two_tower.text_route(model)
@@ -161,6 +166,10 @@ class TrainedText(nn.Module):
         frozen = _frozen_layers(backbone, trained_layers)
         self.embeddings = backbone.embeddings if frozen is None else None
         self.layers = nn.ModuleList(_layers(backbone)[frozen or 0 :])
+        if dropout is not None:
+            for module in self.modules():
+                if isinstance(module, nn.Dropout):
+                    module.p = dropout
         self.projection = projection.linear
         self._tokens_at_once = tokens_at_once
 

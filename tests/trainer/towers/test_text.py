@@ -54,6 +54,15 @@ def test_words_are_projected_tokens_and_the_mask_says_which(model_of):
     torch.testing.assert_close(network([states[text] for text in TEXTS]), output.sentences)
 
 
+@pytest.mark.parametrize(("dropout", "changes"), [(None, True), (0.0, False)])
+def test_dropout_is_the_backbones_own_or_the_one_asked_for(dropout, changes, model_of):
+    model = model_of()
+    states = list(FrozenText(model, 2).states(TEXTS).values())
+    network = TrainedText(model, 2, dropout=dropout).train()
+
+    assert torch.equal(network(states), network(states)) is not changes
+
+
 @pytest.mark.parametrize("trained_layers", [0, 2])
 def test_gradients_reach_the_trained_part_alone(trained_layers, model_of):
     model = model_of()
