@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cl2cm_plugin
 import trainer
 from trainer.digest import digest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # What decides, by package; nothing that only reads, reports or serves.
 _DECIDES = {
@@ -26,10 +30,21 @@ _DECIDES = {
 }
 
 
+# What decides besides where a language is added to a model.
+_DECIDES_ADDITION = ("add_language.py", "language_texts.py", "language_vocabulary.py")
+
+
 def learning_code() -> str:
     """Hash the code that decides what a run learns: 16 hexadecimal digits."""
-    roots = {package: Path(str(package.__file__)).parent for package in _DECIDES}
-    places = [roots[package] / name for package, names in _DECIDES.items() for name in names]
+    return _hashed(Path(str(package.__file__)).parent / name for package, names in _DECIDES.items() for name in names)
+
+
+def addition_code() -> str:
+    """Hash what decides besides where a language is added to a model."""
+    return _hashed(Path(str(trainer.__file__)).parent / name for name in _DECIDES_ADDITION)
+
+
+def _hashed(places: Iterable[Path]) -> str:
     sources = [file for place in places for file in (sorted(place.rglob("*.py")) if place.is_dir() else [place])]
     return digest(_meaning(file.read_text(encoding="utf-8")) for file in sources)
 

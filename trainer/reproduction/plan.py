@@ -8,9 +8,10 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from cl2cm_plugin.errors import UserError
+from trainer.language_recipe import LanguageAddition
 from trainer.recipe import Recipe
 from trainer.recipe_forms import Strict
 
@@ -18,6 +19,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 IMAGE_TOWER = "image-tower"
+
+
+class Addition(Strict):
+    """Languages added to the model of another system, without its pictures."""
+
+    to: str
+    """The system."""
+    languages: list[str] = Field(min_length=1)
+    settings: LanguageAddition = LanguageAddition()
+    """As `cl2cm add-language` takes them."""
 
 
 class PlannedRuns(Strict):
@@ -30,8 +41,16 @@ class PlannedRuns(Strict):
     seeds: list[int] = Field([0])
     changes: dict[str, Any] = Field(default_factory=dict)
     """Lines of the base recipe that differ, by dotted name."""
+    adds: Addition | None = None
+    """Adds languages to another system's model instead of training one."""
     quick: bool = False
     """Whether the quick reproduction has it, with its first seed."""
+
+    @model_validator(mode="after")
+    def _one_recipe(self) -> PlannedRuns:
+        if self.adds and self.changes:
+            raise ValueError(f"a run that adds to {self.adds.to} has its recipe: leave out changes")
+        return self
 
 
 class Plan(Strict):
@@ -52,6 +71,14 @@ class Plan(Strict):
     """Lines of the base recipe that the quick reproduction changes, by dotted name."""
     runs: dict[str, PlannedRuns]
 
+    @model_validator(mode="after")
+    def _additions_have_a_start(self) -> Plan:
+        for name, planned in self.runs.items():
+            start = self.runs.get(planned.adds.to) if planned.adds else None
+            if planned.adds and (start is None or start.adds):
+                raise ValueError(f"the run {name} adds to a system that the plan does not train")
+        return self
+
 
 @dataclass(frozen=True)
 class PlannedRun:
@@ -60,7 +87,7 @@ class PlannedRun:
     Attributes:
         name: Name of the system.
         planned: What the plan says of it.
-        recipe: The complete recipe.
+        recipe: The complete recipe; of a run that adds languages that of the system that it adds to.
     """
 
     name: str
@@ -71,6 +98,12 @@ class PlannedRun:
     def title(self) -> str:
         """Name and seed."""
         return f"{self.name}, seed {self.recipe.seed}"
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the run's result says of it: the recipe, and what was added."""
+        added = {"adds": self.planned.adds.model_dump(exclude={"settings": {"compute"}})} if self.planned.adds else {}
+        return {**self.recipe.model_dump(exclude={"compute"}), **added}
 
     def with_image(self, folder: str) -> Recipe:
         """Return the recipe with the trained image tower in the place of its name."""
@@ -114,7 +147,8 @@ def runs(plan: Plan, quick: bool = False) -> Iterator[PlannedRun]:
     for turn in range(1 if quick else turns):
         for name, planned in chosen.items():
             if turn < len(planned.seeds):
-                changes = {**(plan.quick if quick else {}), **planned.changes}
+                own = plan.runs[planned.adds.to].changes if planned.adds else planned.changes
+                changes = {**(plan.quick if quick else {}), **own}
                 yield _run(plan, name, planned, {**changes, "seed": planned.seeds[turn]})
 
 

@@ -6,24 +6,30 @@ import time
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from sentence_transformers import SentenceTransformer
 
 from trainer.digest import digest
+from trainer.evaluation.encode import encoders
 from trainer.evaluation.measurement import measure_split
 from trainer.fit import embedder_of, fit, run_key, training_data
-from trainer.reproduction import results
+from trainer.reproduction import added_language, results
 from trainer.reproduction.learning_code import learning_code
-from trainer.reproduction.plan import IMAGE_TOWER, runs
+from trainer.reproduction.plan import IMAGE_TOWER, PlannedRun, runs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
+
+    import numpy as np
 
     from trainer.corpus.captioned_media import CaptionedMedia
     from trainer.corpus.training_data import TrainingData
     from trainer.fit import Run
     from trainer.recipe import Recipe
-    from trainer.reproduction.plan import Plan, PlannedRun
+    from trainer.reproduction.plan import Plan
     from trainer.reproduction.results import RunResult
+
+    Encode = Callable[[list[str]], np.ndarray]
 
 
 class Reproduction:
@@ -73,22 +79,20 @@ class Reproduction:
         if run.title not in self._keys:
             needed = [self.key(self._image_tower())] if self._needs_image_tower(run) else []
             recipe = run.recipe
+            if run.planned.adds:
+                needed.append(added_language.key(run.planned.adds, recipe, self._corpus))
             self._keys[run.title] = digest([run_key(recipe, self._data_of(run)), self._code, *needed])
         return self._keys[run.title]
 
     def _make(self, run: PlannedRun) -> None:
         start = time.monotonic()
-        recipe = self._complete(run)
-        embedder = embedder_of(recipe, self._train(run, recipe))
-        found = measure_split(
-            self._corpus, self._plan.gallery, self._plan.languages, embedder.pictures, embedder.texts
-        )
+        found = measure_split(self._corpus, self._plan.gallery, self._plan.languages, *self._encoders(run))
         figures, hits = results.measured(found)
         result = results.RunResult(
             name=run.name,
-            seed=recipe.seed,
+            seed=run.recipe.seed,
             key=self.key(run),
-            recipe=run.recipe.model_dump(exclude={"compute"}),
+            recipe=run.facts,
             seconds=round(time.monotonic() - start, 1),
             machine=results.machine(),
             figures=figures,
@@ -98,6 +102,16 @@ class Reproduction:
         sums = ", ".join(f"{language} {result.sum_r(language):.1f}" for language in self._plan.languages)
         self._console.print(f"SumR {sums}; {result.seconds:.0f} s; {file}", highlight=False, soft_wrap=True)
 
+    def _encoders(self, run: PlannedRun) -> tuple[Encode, Encode]:
+        """Make a run's model, and return how it encodes files of pictures, and texts."""
+        recipe, addition = self._complete(run), run.planned.adds
+        if addition is None:
+            embedder = embedder_of(recipe, self._train(run, recipe))
+            return embedder.pictures, embedder.texts
+        start = self._train(PlannedRun(addition.to, self._plan.runs[addition.to], run.recipe), recipe)
+        model = added_language.added(addition, recipe, self._corpus, start.model, self._folder(run) / "model")
+        return encoders(SentenceTransformer(str(model), device="cpu", local_files_only=True))
+
     def _complete(self, run: PlannedRun) -> Recipe:
         """Put the trained image tower in the place of its name; it is trained now if nobody needed it before."""
         if not self._needs_image_tower(run):
@@ -106,8 +120,11 @@ class Reproduction:
         return run.with_image(str(self._train(tower, tower.recipe).model))
 
     def _train(self, run: PlannedRun, recipe: Recipe) -> Run:
-        folder = self._work / "runs" / f"{run.name}-seed{recipe.seed}-{self.key(run)}"
-        return fit(recipe, self._corpus, folder, networks=self._work / "networks", data=self._data_of(run))
+        networks = self._work / "networks"
+        return fit(recipe, self._corpus, self._folder(run), networks=networks, data=self._data_of(run))
+
+    def _folder(self, run: PlannedRun) -> Path:
+        return self._work / "runs" / f"{run.name}-seed{run.recipe.seed}-{self.key(run)}"
 
     def _image_tower(self) -> PlannedRun:
         return next(run for run in self.runs if run.name == IMAGE_TOWER)

@@ -157,6 +157,43 @@ def test_a_trained_image_tower_serves_the_runs_that_name_it(planned, reproductio
     assert other.key(next(run for run in other.runs if run.name == "after")) != key
 
 
+def test_a_language_is_added_to_the_model_of_another_system(planned, reproduction_of, colours, tmp_path):
+    names = (colours / "captions" / "en.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    rows = [f"{row.split(chr(9))[1]}\t{row.split(chr(9))[1][::-1]}" for row in names]
+    (colours / "pairs" / "en-cs.tsv").write_text("\n".join(["source\ttarget", *rows]) + "\n", encoding="utf-8")
+    start = {"part": "one language", "label": "German"}
+    addition = {"to": "german", "languages": ["cs"], "settings": {"optimiser": {"epochs": 1, "batch_size": 4}}}
+    added = {"part": "one language", "label": "Czech added", "adds": addition}
+    of = planned(german=start, czech=added)
+    made = reproduction_of(of)
+    made.make(["czech"])
+
+    (folder,) = (tmp_path / "work" / "runs").glob("czech-seed0-*")
+    extended = json.loads((folder / "model" / "cl2cm.json").read_text(encoding="utf-8"))
+    assert extended["languages"] == ["en", "de", "cs"]
+    ((_, result),) = made.finished()
+    assert result.recipe["adds"]["languages"] == ["cs"]
+    # Another way of adding is another run, of the same model to start from.
+    german, czech = (made.key(run) for run in made.runs)
+    addition["settings"] = {"optimiser": {"epochs": 2, "batch_size": 4}}
+    other = reproduction_of(planned(german=start, czech=added))
+    assert other.key(other.runs[0]) == german
+    assert other.key(other.runs[1]) != czech
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ({"adds": {"to": "nobody", "languages": ["cs"]}}, "adds to a system that the plan does not train"),
+        ({"adds": {"to": "czech", "languages": ["cs"]}}, "adds to a system that the plan does not train"),
+        ({"adds": {"to": "german", "languages": ["cs"]}, "changes": {"seed": 1}}, "leave out changes"),
+    ],
+)
+def test_an_addition_needs_a_system_to_start_from_and_has_its_recipe(line, said, planned):
+    with pytest.raises(ValueError, match=said):
+        planned(german={"part": "x", "label": "x"}, czech={"part": "x", "label": "x", **line})
+
+
 def test_the_report_has_every_system_and_says_what_is_missing(planned, reproduction_of, tmp_path):
     reproduction = reproduction_of(planned())
     reproduction.make(["cl2cm"])
