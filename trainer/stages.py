@@ -89,6 +89,7 @@ class Stages:
     def _cross_lingual_network(self) -> CrossLingualNetwork:
         settings, pairs, untrained = self._recipe.cross_lingual, self._data.sentence_pairs, None
         if self._sources_are_frozen:
+            pairs = [*pairs, *self._data.kept_captions]
             sources = dict.fromkeys(pair.source for pair in pairs)
             last_states = self._frozen.last_states(self._text, {text: self._states[text] for text in sources})
             untrained = TrainedText(self._model, 0), last_states

@@ -69,6 +69,13 @@ class TrainingData:
     dev: DevSet = field(default_factory=DevSet)
 
     @property
+    def kept_captions(self) -> list[SentencePair]:
+        """Source captions of the pictures as translations of themselves; each picture is a group after the pairs'."""
+        first = 1 + max((pair.group for pair in self.sentence_pairs), default=-1)
+        captions = dict.fromkeys((row.source, row.group) for row in self.captioned_pictures if row.source is not None)
+        return [SentencePair(caption, caption, first + group) for caption, group in captions]
+
+    @property
     def texts(self) -> list[str]:
         """Every different sentence, in order of appearance."""
         rows: list[SentencePair | CaptionedPicture] = [*self.sentence_pairs, *self.captioned_pictures]

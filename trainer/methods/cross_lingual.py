@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from trainer.corpus.training_data import SentencePair
 from trainer.methods.gathering import share
 from trainer.methods.matching import Matching
 from trainer.methods.stage import Stage
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
+    from trainer.corpus.training_data import SentencePair
     from trainer.recipe import CrossLingual
     from trainer.towers.text import TrainedText
 
@@ -38,7 +38,8 @@ class CrossLingualNetwork(Stage):
         settings: The recipe's lines on this stage.
         states: Frozen states by sentence.
         seed: Seeds order and dropout.
-        items: The sentence pairs to train on.
+        items: The sentence pairs to train on; where sources are frozen, also sentences of the source language as
+            translations of themselves, so that it stays in its place.
         untrained: Where sources are frozen: the projection alone, and the last states of the sources' tokens as the
             untrained backbone gives them, by sentence. Neither is trained.
     """
@@ -52,10 +53,6 @@ class CrossLingualNetwork(Stage):
         items: Sequence[SentencePair] = (),
         untrained: tuple[TrainedText, dict[str, Tensor]] | None = None,
     ) -> None:
-        if untrained:
-            # A source is one more translation of itself, so that the source language stays in its place, too.
-            itself = {item.source: SentencePair(item.source, item.source, item.group) for item in items}
-            items = [*items, *itself.values()]
         super().__init__("Stage 1, cross-lingual network", settings.optimiser, seed, items)
         self.text = text
         self.settings = settings

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from sentence_transformers import SentenceTransformer
 
 from trainer import corpus, fit, recipe
-from trainer.corpus.training_data import SentencePair
+from trainer.corpus.training_data import CaptionedPicture, SentencePair, TrainingData
 from trainer.methods.cross_lingual import CrossLingualNetwork
 from trainer.objectives.contrastive import contrastive
 from trainer.objectives.word_alignment import transport_distance
@@ -84,13 +84,33 @@ def test_no_gradient_comes_from_the_source_side(network):
     assert all(gradient is not None for gradient in torch.autograd.grad(target.sum(), layers, allow_unused=True))
 
 
-def test_every_source_is_one_more_translation_of_itself(network):
-    stage = network()
+def test_source_captions_are_translations_of_themselves_one_a_picture_in_turn():
+    rows = [("a", "x", 0), ("b", None, 0), (None, "c", 0), ("a", "y", 0), ("d", None, 1)]
+    pictures = [CaptionedPicture("file", source, target, group) for source, target, group in rows]
+    data = TrainingData(PAIRS, pictures)
 
-    assert [(item.source, item.target, item.group) for item in stage.items[len(PAIRS) :]] == [
-        (pair.source, pair.source, pair.group) for pair in PAIRS
-    ]
-    assert len({item.group for item in stage.items}) == len(PAIRS)
+    kept = [(item.source, item.target, item.group) for item in data.kept_captions]
+    assert kept == [("a", "a", 3), ("b", "b", 3), ("d", "d", 4)]
+
+
+def test_stage_1_keeps_source_captions_in_their_place_where_sources_are_frozen(train, tmp_path, monkeypatch):
+    seen: list[Any] = []
+    network = Stages._cross_lingual_network
+
+    def watch(self: Stages) -> CrossLingualNetwork:
+        made = network(self)
+        seen.append(made.items)
+        return made
+
+    monkeypatch.setattr(Stages, "_cross_lingual_network", watch)
+    train(tmp_path / "run")
+    themselves, translated = (
+        [item for item in seen[0] if (item.source == item.target) is same] for same in (True, False)
+    )
+    assert len(themselves) == 12
+    pictures = {item.group for item in themselves}
+    assert len(pictures) == 6
+    assert not pictures & {item.group for item in translated}
 
 
 @pytest.fixture
