@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-integration server check format bench reproduce-cl2cm constraints clean
+.PHONY: help demo test test-unit test-integration server check format bench reproduce-cl2cm reproduce-video constraints clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -45,6 +45,11 @@ bench: .venv/installed ## benchmarks, each printed as ratios against its alterna
 DATA ?= ../shared/data/multi30k-flickr8k
 reproduce-cl2cm: .venv/installed ## make the runs that are missing, and the tables (QUICK=1: the headline, one seed)
 	$(BIN)/cl2cm reproduce --plan cl2cm --data $(DATA) $(if $(QUICK),--quick)
+
+CLIPS ?= build/clips
+reproduce-video: .venv/installed ## the same for video: clips of 1,000 of the photographs
+	$(BIN)/cl2cm clips --from $(DATA) --out $(CLIPS) --splits train val-6lang --languages en de fr cs pt --limit 500
+	$(BIN)/cl2cm reproduce --plan video --data $(CLIPS)
 
 constraints: .venv/installed ## write the versions in use to constraints.txt
 	{ echo "# Versions that go together: names and versions only."; \

@@ -30,7 +30,7 @@ examples:
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the subcommand ``reproduce``."""
     parser = add_command(subparsers, "reproduce", "make the published tables", HELP, EXAMPLES)
-    parser.add_argument("--plan", metavar="NAME", default="cl2cm", help="which tables (cl2cm)")
+    parser.add_argument("--plan", metavar="NAME", default="cl2cm", help="which tables: cl2cm or video (cl2cm)")
     parser.add_argument("--data", metavar="DATA", required=True, help="the corpus")
     parser.add_argument("--only", metavar="SYSTEM", nargs="+", default=[], help="make the runs of these systems alone")
     parser.add_argument("--quick", action="store_true", help="the headline with one seed and smaller settings")
