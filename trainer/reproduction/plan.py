@@ -74,8 +74,7 @@ class Plan(Strict):
     @model_validator(mode="after")
     def _additions_have_a_start(self) -> Plan:
         for name, planned in self.runs.items():
-            start = self.runs.get(planned.adds.to) if planned.adds else None
-            if planned.adds and (start is None or start.adds):
+            if planned.adds and (planned.adds.to not in self.runs or self.runs[planned.adds.to].adds):
                 raise ValueError(f"the run {name} adds to a system that the plan does not train")
         return self
 
