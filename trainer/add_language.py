@@ -25,8 +25,9 @@ from trainer.methods.language_addition import LanguageAdditionNetwork
 from trainer.methods.stage import train
 from trainer.towers.embedding import text_vectors
 from trainer.towers.feature_cache import FeatureCache
+from trainer.towers.frozen_text import FrozenText, states_key
 from trainer.towers.grown_text import GrownText
-from trainer.towers.text import FrozenText, TrainedText, states_key
+from trainer.towers.trained_text import TrainedText
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

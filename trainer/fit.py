@@ -29,7 +29,7 @@ from trainer.evaluation.encode import encoders
 from trainer.stages import BACKBONE, Stages
 from trainer.towers.embedding import Embedder, FrozenParts
 from trainer.towers.image import TrainedImage
-from trainer.towers.text import TrainedText
+from trainer.towers.trained_text import TrainedText
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -130,6 +130,7 @@ def training_data(recipe: Recipe, corpus: CaptionedMedia) -> TrainingData:
         untranslated=recipe.cross_modal.untranslated,
         supervised=recipe.cross_modal.supervised,
         same_picture=recipe.same_picture,
+        sentences=recipe.cross_lingual.sentences,
     )
 
 

@@ -60,8 +60,10 @@ class Model(Strict):
 
 
 class Optimiser(Strict):
-    """AdamW with linear warm-up and decay."""
+    """AdamW, or Muon for the layers, with linear warm-up and decay."""
 
+    layers: Literal["adamw", "muon"] = "adamw"
+    """What updates the weight matrices of trained backbone layers; Muon needs fewer steps, each a little longer."""
     epochs: int = Field(ge=0)
     """Passes over the pictures in stage 2, over the source sentences in stage 1: each comes once with one caption."""
     patience: int = Field(0, ge=0)
@@ -97,6 +99,8 @@ class CrossLingual(Strict):
     """Stage 1: the cross-lingual network on sentence pairs."""
 
     optimiser: Optimiser
+    sentences: int | None = Field(None, ge=1)
+    """At most this many source sentences, with all their translations, always the same ones; all where left out."""
     sources: SourceSide = TrainedSources()
     """Whether the source side learns as well."""
     sentence: MatchingForm = Contrastive()

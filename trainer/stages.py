@@ -19,7 +19,7 @@ from trainer.methods.stage import train
 from trainer.recipe_forms import FrozenSources, Off
 from trainer.towers.embedding import Embedder, FrozenParts, text_vectors
 from trainer.towers.image import TrainedImage
-from trainer.towers.text import TrainedText
+from trainer.towers.trained_text import TrainedText
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from trainer.corpus.batches import PictureBatchSampler
 from trainer.methods.cross_lingual import CrossLingualNetwork
 from trainer.towers.feature_cache import FeatureCache
-from trainer.towers.text import FrozenText, TrainedText
+from trainer.towers.frozen_text import FrozenText
+from trainer.towers.trained_text import TrainedText
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

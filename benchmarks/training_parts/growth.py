@@ -15,7 +15,8 @@ from trainer.corpus.batches import PictureBatchSampler
 from trainer.corpus.captioned_media import WEAK
 from trainer.corpus.training_data import SentencePair, assemble
 from trainer.methods.cross_lingual import CrossLingualNetwork
-from trainer.towers.text import TrainedText, of_similar_length
+from trainer.towers.layers import of_similar_length
+from trainer.towers.trained_text import TrainedText
 from training_parts.bench import CONSOLE, DEVICE, NO_LIMIT, ROUNDS, Bench, loss_of, ratio, stepper
 
 if TYPE_CHECKING:

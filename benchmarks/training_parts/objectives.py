@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from trainer import recipe_forms
 from trainer.methods.cl2cm import CrossModalNetwork
 from trainer.towers.image import TrainedImage
-from trainer.towers.text import TrainedText
+from trainer.towers.trained_text import TrainedText
 from training_parts.bench import DEVICE, ROUNDS, Bench, loss_of, show_costs, stepper
 
 if TYPE_CHECKING:

@@ -24,9 +24,16 @@ def recipe_of(text_backbone: Path, image_backbone: Path) -> Callable[..., recipe
     """A short recipe on the tiny backbones: ``recipe_of(seed=1)``."""
 
     def make(
-        *, trained_layers: int = 1, epochs: int = 2, text: str = "", image: str = "", **changes: Any
+        *,
+        trained_layers: int = 1,
+        epochs: int = 2,
+        layers: str = "adamw",
+        text: str = "",
+        image: str = "",
+        **changes: Any,
     ) -> recipe.Recipe:
-        optimiser = {"epochs": epochs, "batch_size": 4, "lr_projection": 0.01, "lr_backbone": 0.005}
+        rates = {"lr_projection": 0.01, "lr_backbone": 0.005}
+        optimiser = {"epochs": epochs, "batch_size": 4, "layers": layers, **rates}
         model = {
             "text": text or str(text_backbone),
             "image": image or str(image_backbone),
@@ -109,11 +116,11 @@ def test_a_run_that_converts_its_backbones_first_gives_the_same_model(
 
 
 @pytest.mark.parametrize("stage", ["CrossLingualNetwork", "CrossModalNetwork"])
-@pytest.mark.parametrize("trained_layers", [0, 2])
-def test_a_killed_run_goes_on_to_the_same_vectors(stage, trained_layers, recipe_of, read, tmp_path, killed):
+@pytest.mark.parametrize(("trained_layers", "layers"), [(0, "adamw"), (2, "adamw"), (2, "muon")])
+def test_a_killed_run_goes_on_to_the_same_vectors(stage, trained_layers, layers, recipe_of, read, tmp_path, killed):
     import trainer.stages
 
-    settings = recipe_of(epochs=3, trained_layers=trained_layers)
+    settings = recipe_of(epochs=3, trained_layers=trained_layers, layers=layers)
     whole = vectors(fit(settings, read, tmp_path / "whole").model)
     with killed(getattr(trainer.stages, stage)):
         fit(settings, read, tmp_path / "killed")

@@ -95,6 +95,7 @@ def assemble(
     untranslated: bool = False,
     supervised: bool = False,
     same_picture: bool = False,
+    sentences: int | None = None,
 ) -> TrainingData:
     """Collect what CL2CM may see of a corpus.
 
@@ -110,6 +111,8 @@ def assemble(
         supervised: Whether captions that people wrote in the target languages are listed with the pictures: the upper
             bound, which is no longer CL2CM's setting.
         same_picture: Whether pairs of two source sentences on one picture are pairs of stage 1 as well.
+        sentences: Stage 1 takes at most this many source sentences, chosen by their text; stage 2 still finds the
+            translations of all captions.
 
     Returns:
         Sentence pairs of the languages, and the pictures of the split with every caption that has a translation.
@@ -140,6 +143,8 @@ def assemble(
             "pairs/: the source sentences there must equal the captions."
         )
     files, groups = corpus.files(), _numbered(media_id for media_id, _ in captions)
+    chosen = set(sorted({row["source"] for row in pairs}, key=_drawn)[:sentences])
+    pairs = [row for row in pairs if row["source"] in chosen]
     sources = _numbered(row["source"] for row in pairs)
     return TrainingData(
         [SentencePair(row["source"], row["target"], sources[row["source"]]) for row in pairs],
@@ -221,9 +226,9 @@ def _dev_set(
     return dev
 
 
-def _drawn(media_id: str) -> str:
+def _drawn(name: str) -> str:
     """A place in an order that has nothing to do with the names, and never changes."""
-    return hashlib.sha256(media_id.encode()).hexdigest()
+    return hashlib.sha256(name.encode()).hexdigest()
 
 
 def _numbered(keys: Iterable[str]) -> dict[str, int]:

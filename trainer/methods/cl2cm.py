@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from trainer.corpus.training_data import CaptionedPicture
     from trainer.recipe import CrossModal
     from trainer.towers.image import TrainedImage
-    from trainer.towers.text import TrainedText
+    from trainer.towers.trained_text import TrainedText
 
     Teacher = dict[str, Tensor] | Sequence[dict[str, Tensor]] | None
 

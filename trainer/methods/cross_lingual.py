@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from trainer.corpus.training_data import SentencePair
     from trainer.recipe import CrossLingual
-    from trainer.towers.text import TrainedText
+    from trainer.towers.trained_text import TrainedText
 
     # Source and translations: word vectors, shapes (B, m, d) and (B, n, d), and their masks.
     Words = tuple[Tensor, Tensor, Tensor, Tensor]

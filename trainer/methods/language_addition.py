@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from trainer.corpus.training_data import SentencePair
     from trainer.language_recipe import LanguageAddition
-    from trainer.towers.text import TrainedText
+    from trainer.towers.trained_text import TrainedText
 
 
 @dataclass(frozen=True)

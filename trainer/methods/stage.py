@@ -18,6 +18,7 @@ from cl2cm_plugin.errors import UserError
 from trainer.corpus.batches import PictureBatchSampler
 from trainer.methods.early_stopping import EarlyStopping
 from trainer.methods.gathering import gathered
+from trainer.methods.muon import Muon
 from trainer.methods.precision import lightning_precision
 
 if TYPE_CHECKING:
@@ -103,24 +104,31 @@ class Stage(L.LightningModule):
         return total
 
     def configure_optimizers(self) -> Any:
-        """AdamW, a rate each for backbones and projections, linear warm-up and decay; vectors do not decay."""
+        """A rate each for backbones and projections, linear warm-up and decay; vectors do not decay.
+
+        Muon, where it is asked for, has the matrices of the backbones' layers; embeddings, convolutions, vectors and
+        projections are AdamW's (the usual division).
+        """
         settings = self.optimiser
+        muon = settings.layers == "muon"
         towers = [
-            (self.text_parameters(), settings.lr_backbone),
-            (self.image_parameters(), settings.lr_image_backbone),
+            (self.text_parameters(), settings.lr_backbone, muon),
+            (self.image_parameters(), settings.lr_image_backbone, muon),
         ]
-        known = {id(parameter) for parameters, _ in towers for parameter in parameters}
+        known = {id(parameter) for parameters, _, _ in towers for parameter in parameters}
         others = [p for p in self.parameters() if p.requires_grad and id(p) not in known]
+        embeddings = {id(module.weight) for module in self.modules() if isinstance(module, nn.Embedding)}
         groups = []
-        for parameters, rate in [(others, settings.lr_projection), *towers]:
-            # Biases and normalisation, as usual; it also keeps EfficientNet-Lite's neutral blocks neutral.
-            for decay, kept in (
-                (settings.weight_decay, [p for p in parameters if p.ndim > 1]),
-                (0.0, [p for p in parameters if p.ndim <= 1]),
-            ):
-                if kept:
-                    groups.append({"params": kept, "lr": rate, "weight_decay": decay})
-        optimiser = torch.optim.AdamW(groups)
+        for parameters, rate, orthogonal in [(others, settings.lr_projection, False), *towers]:
+            by_kind: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+            for parameter in parameters:
+                of_a_layer = orthogonal and parameter.ndim == 2 and id(parameter) not in embeddings
+                by_kind.setdefault((of_a_layer, parameter.ndim > 1), []).append(parameter)
+            for (of_a_layer, decays), kept in by_kind.items():
+                # Biases and normalisation do not, as usual; it also keeps EfficientNet-Lite's neutral blocks neutral.
+                decay = settings.weight_decay if decays else 0.0
+                groups.append({"params": kept, "lr": rate, "weight_decay": decay, "orthogonal": of_a_layer})
+        optimiser = Muon(groups)
         steps = max(1, int(self.trainer.estimated_stepping_batches))
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, _warm_up_and_decay(steps, settings.warmup))
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -14,7 +14,7 @@ from trainer.corpus.image_features import media_features
 from trainer.corpus.pixels import Pixels
 from trainer.digest import digest
 from trainer.towers.feature_cache import FeatureCache
-from trainer.towers.text import FrozenText, TrainedText, states_key
+from trainer.towers.frozen_text import FrozenText, states_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from trainer.recipe import Model
     from trainer.towers.image import TrainedImage
+    from trainer.towers.trained_text import TrainedText
 
 _TEXTS_AT_ONCE = 256
 _SHOWN = 1024

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cl2cm_plugin.encoder import two_tower
-from trainer.towers.text import TrainedText
+from trainer.towers.trained_text import TrainedText
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from sentence_transformers import SentenceTransformer
 
-    from trainer.towers.text import TrainedLayers
+    from trainer.towers.layers import TrainedLayers
 
 
 # Where EfficientNet, ViT and CLIP keep their layers, and what runs after those.

@@ -64,6 +64,20 @@ def test_origins_choose_the_sentence_pairs(colours):
     assert {row.target for row in data.sentence_pairs} == {"rot", "gruen", "blau", "weiss", "schwarz", "gelb"}
 
 
+def test_fewer_sentences_for_stage_one_are_always_the_same_and_keep_all_their_translations(colours):
+    (colours / "pairs" / "en-fr.tsv").write_text("source\ttarget\nred\trouge\nblue\tbleu\n", encoding="utf-8")
+    read = corpus.read(colours)
+    whole, few, fewer = (assemble(read, "en", ["de", "fr"], "train", sentences=count) for count in (None, 4, 2))
+
+    chosen, less = ({row.source for row in data.sentence_pairs} for data in (few, fewer))
+    assert (len(chosen), len(less)) == (4, 2)
+    assert less < chosen
+    pairs = {(row.source, row.target) for row in whole.sentence_pairs}
+    assert {(row.source, row.target) for row in few.sentence_pairs} == {pair for pair in pairs if pair[0] in chosen}
+    assert {row.group for row in few.sentence_pairs} == set(range(4))
+    assert few.captioned_pictures == whole.captioned_pictures
+
+
 def test_dev_pictures_are_kept_back_with_their_captions_and_sentences(colours):
     read = corpus.read(colours)
     whole = assemble(read, "en", ["de"], "train")

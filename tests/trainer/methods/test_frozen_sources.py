@@ -17,7 +17,7 @@ from trainer.methods.cross_lingual import CrossLingualNetwork
 from trainer.objectives.contrastive import contrastive
 from trainer.objectives.word_alignment import transport_distance
 from trainer.stages import Stages
-from trainer.towers.text import TrainedText
+from trainer.towers.trained_text import TrainedText
 
 if TYPE_CHECKING:
     from collections.abc import Callable

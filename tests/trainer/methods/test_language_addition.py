@@ -15,7 +15,7 @@ from trainer.language_recipe import LanguageAddition
 from trainer.methods.language_addition import LanguageAdditionNetwork
 from trainer.objectives.contrastive import contrastive
 from trainer.objectives.word_alignment import transport_distance
-from trainer.towers.text import TrainedText
+from trainer.towers.trained_text import TrainedText
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -28,7 +28,7 @@ from trainer.objectives.word_alignment import (
     transport_distance,
 )
 from trainer.towers.image import TrainedImage
-from trainer.towers.text import TrainedText
+from trainer.towers.trained_text import TrainedText
 
 if TYPE_CHECKING:
     from collections.abc import Callable

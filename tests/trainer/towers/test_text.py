@@ -6,7 +6,9 @@ import torch
 
 from cl2cm_plugin.errors import UserError
 from trainer.towers.feature_cache import FeatureCache
-from trainer.towers.text import FrozenText, TrainedText, of_similar_length
+from trainer.towers.frozen_text import FrozenText
+from trainer.towers.layers import of_similar_length
+from trainer.towers.trained_text import TrainedText
 
 TEXTS = [
     "a red picture",
