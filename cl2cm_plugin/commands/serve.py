@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cl2cm_plugin.commands import add_command
@@ -10,11 +11,13 @@ if TYPE_CHECKING:
     import argparse
 
     from cl2cm_plugin.encoder.model_info import ModelInfo
+    from cl2cm_plugin.vectorizer.engines import Engine
 
 DESCRIPTION = """\
 Serve a model to Weaviate: an HTTP service that turns texts and pictures into
-vectors. Weaviate asks it through its module multi2vec-clip, when you import
-and when you search, so keep it running as long as Weaviate runs.
+vectors. Weaviate asks it through its module multi2vec-clip (or another: /meta lists
+those that are served), when you import and when you search, so keep it running as
+long as Weaviate runs.
 """
 
 EPILOG = """\
@@ -32,7 +35,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add ``cl2cm serve``."""
     parser = add_command(subparsers, "serve", "serve a model as Weaviate's vectorizer", DESCRIPTION, EPILOG)
     parser.add_argument(
-        "model", metavar="MODEL", help="name of an installed model (`cl2cm models`), or a model folder"
+        "model",
+        metavar="MODEL",
+        help="name of an installed model (`cl2cm models`), a model folder, or one that `cl2cm export` wrote",
     )
     parser.add_argument(
         "--host",
@@ -40,6 +45,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "too; there is no password, so keep it inside a private network",
     )
     parser.add_argument("--port", type=int, help="port to listen on (default 9000; 0 takes a free one)")
+    parser.add_argument(
+        "--precision",
+        choices=["auto", "int8", "fp32"],
+        default="auto",
+        help="of an exported model (default auto: 8 bits where they give the right vectors on this processor)",
+    )
     parser.set_defaults(run=run, extra="serve", runs_models=True)
 
 
@@ -47,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Serve until stopped.
 
     Args:
-        arguments: ``model``, ``host`` and ``port``.
+        arguments: ``model``, ``host``, ``port`` and ``precision``.
 
     Returns:
         The exit status.
@@ -58,20 +69,35 @@ def run(arguments: argparse.Namespace) -> int:
     import logging
 
     from cl2cm_plugin.encoder import model_info, model_store
+    from cl2cm_plugin.exported.folder import is_exported
     from cl2cm_plugin.vectorizer.app import create_app
-    from cl2cm_plugin.vectorizer.engines import TorchEngine
     from cl2cm_plugin.vectorizer.server import bind, url_of
     from cl2cm_plugin.vectorizer.server import run as run_server
     from cl2cm_plugin.vectorizer.settings import Settings
 
     settings = Settings.from_environment(host=arguments.host, port=arguments.port)
-    folder = model_store.resolve(arguments.model)
+    folder = Path(arguments.model)
+    if not is_exported(folder):
+        folder = model_store.resolve(arguments.model)
     info = model_info.read(folder)
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     with bind(settings.host, settings.port) as bound:
         print(_announcement(info, url_of(bound)), flush=True)  # noqa: T201 - the command's own output
-        run_server(create_app(lambda: TorchEngine(folder), info, settings, TorchEngine.name), bound, settings)
+        run_server(create_app(lambda: _engine(folder, arguments.precision), info, settings), bound, settings)
     return 0
+
+
+def _engine(folder: Path, precision: str) -> Engine:
+    """Load what runs a folder; imports nothing that it does not need."""
+    from cl2cm_plugin.exported.folder import is_exported
+
+    if is_exported(folder):
+        from cl2cm_plugin.vectorizer.engines.onnx_engine import OnnxEngine
+
+        return OnnxEngine(folder, precision)
+    from cl2cm_plugin.vectorizer.engines.torch_engine import TorchEngine
+
+    return TorchEngine(folder)
 
 
 def _announcement(info: ModelInfo, url: str) -> str:

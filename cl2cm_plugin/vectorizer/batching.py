@@ -40,11 +40,13 @@ class Lane:
         prepare: Turns an item's content into a payload, or raises; runs in a thread of its own before the item is
             queued, so that it overlaps with the engine. Without it the content is the payload.
         length: What makes a payload expensive; items of like length go into one batch.
+        weight: How many of the engine's inputs a payload is, so that a batch of heavy ones holds fewer.
     """
 
     encode: Callable[[list[Any]], np.ndarray]
     prepare: Callable[[str], Any] | None = None
     length: Callable[[Any], int] = _no_length
+    weight: int = 1
 
 
 @dataclass(eq=False)
@@ -91,7 +93,7 @@ class Batcher:
     Args:
         lanes: What to do with each modality.
         engine_thread: Runs every batch; must have one worker, so that no two batches compete for the cores.
-        max_batch: Most items in a batch.
+        max_batch: Most items in a batch, by their lane's weight.
         max_queue: Most items that wait, over all modalities.
         prepare_threads: How many items are prepared at once.
         remembered: How many vectors are remembered.
@@ -203,7 +205,7 @@ class Batcher:
             waiting = [queue for queue in self._queues.values() if queue.jobs]
             if waiting:
                 queue = min(waiting, key=lambda queue: queue.oldest().number)
-                await self._run(queue.lane, queue.take(self._max_batch))
+                await self._run(queue.lane, queue.take(max(1, self._max_batch // queue.lane.weight)))
             else:
                 self._arrived.clear()
                 await self._arrived.wait()

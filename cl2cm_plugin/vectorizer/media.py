@@ -1,4 +1,4 @@
-"""Pictures as they come in requests: base64 text to RGB pixels, within a budget of memory."""
+"""Media as they come in requests: base64 text to bytes, and pictures to RGB pixels within a budget of memory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _URL_SAFE = str.maketrans("-_", "+/")
 
 
 class MediaError(ValueError):
-    """A picture that cannot be used: the message is one sentence that says why."""
+    """A picture or video that cannot be used: the message is one sentence that says why."""
 
 
 class PixelBudget:
@@ -58,12 +58,12 @@ class PictureReader:
 
     Args:
         max_pixels: Width times height of the largest picture that is decoded.
-        max_decoded_pixels: Pixels of all pictures from this reader that may be alive at once; a call waits for room.
+        budget: Room for decoded pixels; a call waits for it.
     """
 
-    def __init__(self, max_pixels: int, max_decoded_pixels: int) -> None:
+    def __init__(self, max_pixels: int, budget: PixelBudget) -> None:
         self._max_pixels = max_pixels
-        self._budget = PixelBudget(max_decoded_pixels)
+        self._budget = budget
 
     def __call__(self, content: str) -> Image.Image:
         """Decode one picture.
@@ -78,7 +78,7 @@ class PictureReader:
         Raises:
             MediaError: It is no base64 or no usable picture.
         """
-        data = _decode_base64(content)
+        data = decode_base64(content, "picture")
         try:
             image = open_header(io.BytesIO(data), self._max_pixels)
             pixels = image.width * image.height
@@ -91,31 +91,53 @@ class PictureReader:
                 self._budget.free(pixels)
                 raise
         except PictureError as error:
-            raise MediaError(_not_content(content) or str(error)) from None
+            raise MediaError(not_content(content, "picture") or str(error)) from None
         return image
 
 
-def _decode_base64(content: str) -> bytes:
+def decode_base64(content: str, noun: str) -> bytes:
+    """Decode a file in base64.
+
+    Args:
+        content: The file; a ``data:`` prefix, white space, the URL-safe alphabet and missing padding are forgiven.
+        noun: What the file should be, for error messages: ``picture``.
+
+    Returns:
+        The file's bytes.
+
+    Raises:
+        MediaError: It is empty or no base64.
+    """
     prefix = _DATA_PREFIX.match(content)
     if prefix:
         if not prefix[1].lower().endswith("base64"):
-            raise MediaError("this data: address is not in base64; send the picture file's bytes in base64")
+            raise MediaError(f"this data: address is not in base64; {_send(noun)}")
         content = content[prefix.end() :]
     content = "".join(content.split()).rstrip("=").translate(_URL_SAFE)
     if not content:
-        raise MediaError("this picture is empty; send the picture file's bytes in base64")
+        raise MediaError(f"this {noun} is empty; {_send(noun)}")
     try:
         return base64.b64decode(content + "=" * (-len(content) % 4), validate=True)
     except (binascii.Error, ValueError):
-        raise MediaError(
-            _not_content(content) or "this is not base64; send the picture file's bytes in base64"
-        ) from None
+        raise MediaError(not_content(content, noun) or f"this is not base64; {_send(noun)}") from None
 
 
-def _not_content(content: str) -> str | None:
-    """Name the usual mistakes, the address or the path of a picture in place of its bytes."""
+def not_content(content: str, noun: str) -> str | None:
+    """Name the usual mistakes, the address or the path of a file in place of its bytes.
+
+    Args:
+        content: What was sent.
+        noun: What the file should be: ``picture``.
+
+    Returns:
+        One sentence, or None if it is none of these mistakes.
+    """
     if _ADDRESS.match(content):
-        return "this is an address, and addresses are never opened; send the picture file's bytes in base64"
+        return f"this is an address, and addresses are never opened; {_send(noun)}"
     if _FILE_PATH.fullmatch(content):
-        return "this is a file path, and files are never opened; send the picture file's bytes in base64"
+        return f"this is a file path, and files are never opened; {_send(noun)}"
     return None
+
+
+def _send(noun: str) -> str:
+    return f"send the {noun} file's bytes in base64"

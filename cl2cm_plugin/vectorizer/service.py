@@ -6,6 +6,7 @@ import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING
 
 from PIL import Image
@@ -15,7 +16,8 @@ from cl2cm_plugin.vectorizer.batching import Batcher, BusyError, Lane
 from cl2cm_plugin.vectorizer.engines import EngineError
 from cl2cm_plugin.vectorizer.failures import ModelFailedError, UnavailableError, UnusableItemError
 from cl2cm_plugin.vectorizer.items import Item, Modality
-from cl2cm_plugin.vectorizer.media import MediaError, PictureReader
+from cl2cm_plugin.vectorizer.media import MediaError, PictureReader, PixelBudget
+from cl2cm_plugin.vectorizer.video import VideoReader, encode_videos
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -49,6 +51,7 @@ class Vectorizer:
     Attributes:
         info: As given.
         state: Whether vectors can be had.
+        engine_name: What computes them; None as long as it is not loaded.
         failure: Why the engine could not be loaded, if so.
         on_failure: Called when the engine could not be loaded.
     """
@@ -56,6 +59,7 @@ class Vectorizer:
     def __init__(self, load_engine: Callable[[], Engine], info: ModelInfo, settings: Settings) -> None:
         self.info = info
         self.state = State.LOADING
+        self.engine_name: str | None = None
         self.failure: Exception | None = None
         self.on_failure: Callable[[], None] = lambda: None
         self._load_engine = load_engine
@@ -85,7 +89,7 @@ class Vectorizer:
         """Compute one vector for each item, in order.
 
         Args:
-            items: Texts and images in any order.
+            items: Texts, images and videos in any order.
 
         Returns:
             Unit vectors of shape (dimensions,).
@@ -124,6 +128,7 @@ class Vectorizer:
             self.on_failure()
             return
         self._batcher = self._make_batcher(engine)
+        self.engine_name = engine.name
         self.state = State.READY
 
     def _warm_engine(self) -> Engine:
@@ -143,10 +148,15 @@ class Vectorizer:
 
     def _make_batcher(self, engine: Engine) -> Batcher:
         settings = self._settings
-        read_picture = PictureReader(settings.max_pixels, settings.max_decoded_pixels)
+        budget = PixelBudget(settings.max_decoded_pixels)
         lanes: dict[str, Lane] = {
             Modality.TEXT: Lane(engine.encode_texts, length=len),
-            Modality.IMAGE: Lane(engine.encode_images, prepare=read_picture),
+            Modality.IMAGE: Lane(engine.encode_images, prepare=PictureReader(settings.max_pixels, budget)),
+            Modality.VIDEO: Lane(
+                partial(encode_videos, engine.encode_images),
+                prepare=VideoReader(settings, budget),
+                weight=settings.frames_per_video,
+            ),
         }
         return Batcher(
             lanes,

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
+from cl2cm_plugin.encoder.video import FRAMES
 from cl2cm_plugin.errors import UserError
 
 if TYPE_CHECKING:
@@ -34,15 +35,21 @@ class Settings:
         max_body_bytes: Longest request body; a longer one is answered 413.
         max_held_bytes: Bodies of all requests in progress together; more are answered 503, so that a burst of large
             pictures cannot exhaust the memory.
-        max_items: Most texts and images in one request.
+        max_items: Most texts, images and videos in one request.
         max_text_characters: Texts are cut after this many characters, long after the model has stopped reading.
         max_image_bytes: Longest picture file, before base64.
-        max_pixels: Width times height of the largest picture that is decoded.
-        max_decoded_pixels: Pixels of all decoded pictures that wait for the model; decoding pauses beyond.
-        max_batch: Most items that the model sees at once.
-        max_queue: Most items that wait for the model, texts and images together; more are answered 503.
+        max_pixels: Width times height of the largest picture, or frame of a video, that is decoded.
+        max_decoded_pixels: Pixels of all decoded pictures and frames that wait for the model; decoding pauses beyond.
+            The frames of one video must fit in.
+        max_video_bytes: Longest video file, before base64, which adds a third: raise ``max_body_bytes`` with it.
+        max_video_seconds: Longest video.
+        max_video_frames: Most frames in a video file, of which only some are decoded.
+        frames_per_video: How many of them, evenly spread, the model sees. Collections made with another number hold
+            vectors of other frames.
+        max_batch: Most items that the model sees at once; each frame of a video counts, but they stay together.
+        max_queue: Most items that wait for the model, of all kinds together; more are answered 503.
         request_timeout: Seconds after which a request is answered 503. Weaviate gives up after 50.
-        decode_threads: Threads that decode pictures while the model computes.
+        decode_threads: Threads that decode pictures and videos while the model computes.
         remembered_vectors: How many recent vectors are kept, since Weaviate asks for the same picture once per named
             vector; 0 keeps none.
     """
@@ -56,6 +63,10 @@ class Settings:
     max_image_bytes: int = 20 * MEBIBYTE
     max_pixels: int = 50_000_000
     max_decoded_pixels: int = 200_000_000
+    max_video_bytes: int = 20 * MEBIBYTE
+    max_video_seconds: float = 300.0
+    max_video_frames: int = 20_000
+    frames_per_video: int = FRAMES
     max_batch: int = 32
     max_queue: int = 1024
     request_timeout: float = 40.0

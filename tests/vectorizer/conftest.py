@@ -8,18 +8,23 @@ import io
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import PIL.Image
 import pytest
 from starlette.testclient import TestClient
 
 from cl2cm_plugin.encoder.model_info import ModelInfo, fingerprint, write
+from cl2cm_plugin.encoder.video import read_frames
 from cl2cm_plugin.vectorizer.app import create_app
 from cl2cm_plugin.vectorizer.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
     from PIL import Image
 
 INFO = ModelInfo(name="cl2cm-de", fingerprint="0123456789abcdef", dimensions=8, languages=["en", "de"], max_tokens=64)
@@ -27,6 +32,8 @@ INFO = ModelInfo(name="cl2cm-de", fingerprint="0123456789abcdef", dimensions=8, 
 
 class FakeEngine:
     """Gives a vector that depends on the content alone, records its batches, and breaks on texts with "poison"."""
+
+    name = "fake"
 
     def __init__(self, delay: float = 0.0):
         self.batches: list[list] = []
@@ -72,6 +79,56 @@ def encoded(image: Image.Image, kind: str = "PNG", **options) -> str:
     return base64.b64encode(stream.getvalue()).decode()
 
 
+def wait_until(condition) -> None:
+    """Wait up to five seconds."""
+    deadline = threading.Event()
+    for _ in range(500):
+        if condition():
+            return
+        deadline.wait(0.01)
+    raise AssertionError("never happened")
+
+
+@dataclass(frozen=True)
+class Video:
+    """A video of plain colours, as requests carry it."""
+
+    base64: str
+    frames: list[Image.Image]
+
+    @property
+    def part(self) -> dict[str, str]:
+        """How Weaviate puts it among the parts of an input."""
+        return {"type": "video_base64", "video_base64": f"data:video/mp4;base64,{self.base64}"}
+
+    @property
+    def vector(self) -> np.ndarray:
+        """What the service must make of it with the fake engine."""
+        mean = np.mean([image_vector(frame) for frame in self.frames], axis=0)
+        return mean / np.linalg.norm(mean)
+
+
+def film(file: Path, levels: Iterable[int] = range(0, 200, 10), *, size=(32, 24), rate=8, codec="libx264") -> Path:
+    """Write a video whose frames are plain grey, one for each level."""
+    av = pytest.importorskip("av")
+    with av.open(str(file), "w") as container:
+        stream = container.add_stream(codec, rate=rate)
+        stream.width, stream.height = size
+        stream.pix_fmt = "yuv420p"
+        for level in levels:
+            frame = av.VideoFrame.from_image(PIL.Image.new("RGB", size, (level, level, level)))
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return file
+
+
+@pytest.fixture(scope="session")
+def video(tmp_path_factory):
+    """A video of twenty frames and two and a half seconds."""
+    file = film(tmp_path_factory.mktemp("videos") / "video.mp4")
+    return Video(base64.b64encode(file.read_bytes()).decode(), read_frames(file))
+
+
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory):
     """A model folder of stock modules with random weights and 16 dimensions."""
@@ -112,7 +169,7 @@ def serve(engine):
 
     @contextmanager
     def open_client(load_engine=lambda: engine, *, ready=True, info=INFO, **settings):
-        app = create_app(load_engine, info, Settings(**settings), "fake")
+        app = create_app(load_engine, info, Settings(**settings))
         with TestClient(app, raise_server_exceptions=False) as client:
             deadline = time.monotonic() + 5
             while ready and client.get("/.well-known/ready").status_code != 204:

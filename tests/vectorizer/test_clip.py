@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from .conftest import INFO, encoded, image_vector, text_vector
+from .conftest import INFO, encoded, image_vector, text_vector, wait_until
 
 SMALL = Image.new("RGB", (4, 4), "navy")
 
@@ -185,12 +185,3 @@ def test_a_slash_at_the_end_of_the_address_is_forgiven(client):
 
 def waiting(batcher):
     return sum(len(queue.jobs) for queue in batcher._queues.values())
-
-
-def wait_until(condition):
-    deadline = threading.Event()
-    for _ in range(500):
-        if condition():
-            return
-        deadline.wait(0.01)
-    raise AssertionError("never happened")

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cl2cm_plugin.vectorizer.engines import EngineError, TorchEngine, checked
+from cl2cm_plugin.vectorizer.engines import EngineError, checked
+from cl2cm_plugin.vectorizer.engines.torch_engine import TorchEngine
 
 
 @pytest.fixture(scope="module")

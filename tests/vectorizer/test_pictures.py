@@ -21,7 +21,7 @@ RED, WHITE = (255, 0, 0), (255, 255, 255)
 
 
 def read(content: str, max_pixels: int = 10_000) -> Image.Image:
-    return PictureReader(max_pixels, 10 * max_pixels)(content)
+    return PictureReader(max_pixels, PixelBudget(10 * max_pixels))(content)
 
 
 def corner(content: str) -> tuple[int, ...]:
@@ -190,7 +190,7 @@ def test_training_and_serving_see_the_same_pixels(tmp_path):
 
 
 def test_decoding_pauses_until_earlier_pictures_are_gone():
-    reader = PictureReader(max_pixels=100, max_decoded_pixels=150)
+    reader = PictureReader(100, PixelBudget(150))
     first = reader(encoded(Image.new("RGB", (10, 10))))
     second: list[Image.Image] = []
     thread = threading.Thread(target=lambda: second.append(reader(encoded(Image.new("RGB", (10, 9))))), daemon=True)
@@ -206,12 +206,13 @@ def test_decoding_pauses_until_earlier_pictures_are_gone():
 def test_a_failed_picture_gives_its_room_back():
     gc.disable()
     try:
-        reader = PictureReader(max_pixels=10_000, max_decoded_pixels=10_000)
+        budget = PixelBudget(10_000)
+        reader = PictureReader(10_000, budget)
         data = base64.b64decode(encoded(Image.effect_noise((90, 90), 90)))
         for _ in range(3):
             with pytest.raises(MediaError):
                 reader(base64.b64encode(data[: len(data) // 2]).decode())
-        assert reader._budget._used == 0
+        assert budget._used == 0
     finally:
         gc.enable()
 

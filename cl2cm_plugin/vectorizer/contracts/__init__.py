@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import orjson
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy as np
 
-    from cl2cm_plugin.vectorizer.items import Item
+    from cl2cm_plugin.vectorizer.items import Asked
     from cl2cm_plugin.vectorizer.settings import Settings
 
 
@@ -19,44 +21,60 @@ class Contract(Protocol):
     Attributes:
         name: The module's name.
         path: Where it posts to.
+        takes: What a request holds, in words: ``texts or images``.
         schema: JSON schema of the request, for the API's own description.
     """
 
-    name: str
-    path: str
-    schema: dict[str, Any]
+    name: ClassVar[str]
+    path: ClassVar[str]
+    takes: ClassVar[str]
+    schema: ClassVar[dict[str, Any]]
 
-    def parse(self, body: bytes, settings: Settings) -> list[Item]:
+    def matches(self, request: dict[str, Any]) -> bool:
+        """Tell, where several contracts share a path, whether a request is of this one.
+
+        Args:
+            request: The request's body.
+
+        Returns:
+            Whether it is, if no contract before this one claims it.
+        """
+        return True
+
+    def parse(self, request: dict[str, Any], settings: Settings) -> Asked:
         """Take a request apart.
 
         Args:
-            body: The request's body as it came.
+            request: The request's body; unknown keys do not matter.
             settings: The limits.
 
         Returns:
-            The items to be turned into vectors, in an order of the contract's own.
+            What is asked for.
 
         Raises:
             RequestError: The body is not what the module sends, or over a limit.
         """
 
-    def answer(self, items: Sequence[Item], vectors: Sequence[np.ndarray]) -> bytes:
+    def answer(self, request: dict[str, Any], vectors: Sequence[np.ndarray], model: str) -> bytes:
         """Put an answer together.
 
         Args:
-            items: As `parse` gave them.
-            vectors: One for each item, float32 of shape (dimensions,).
+            request: What `parse` took without complaint.
+            vectors: Those that `parse` asked for, in order: float32 of shape (dimensions,).
+            model: Identity of the model that made them.
 
         Returns:
             The body of the answer, JSON.
         """
 
-    def failure(self, message: str) -> bytes:
-        """Put a failure into the form in which the module reads it.
+    def failure(self, message: str, status: int) -> bytes:
+        """Put a failure into the form in which the module reads it: the one key that most modules show to their users.
 
         Args:
             message: One sentence.
+            status: The answer's HTTP status.
 
         Returns:
             The body of the answer, JSON.
         """
+        return orjson.dumps({"error": message})

@@ -5,13 +5,12 @@ Source: Weaviate's ``modules/multi2vec-clip/clients/vectorizer.go`` (v1.38.11) a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import orjson
-
-from cl2cm_plugin.vectorizer.failures import InvalidRequestError, TooLargeError
-from cl2cm_plugin.vectorizer.items import Item, Modality
-from cl2cm_plugin.vectorizer.settings import MEBIBYTE
+from cl2cm_plugin.vectorizer.contracts import Contract
+from cl2cm_plugin.vectorizer.contracts.reading import check_count, dimensions, item, strings
+from cl2cm_plugin.vectorizer.contracts.writing import dumps
+from cl2cm_plugin.vectorizer.items import Asked, Modality
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,24 +19,22 @@ if TYPE_CHECKING:
 
     from cl2cm_plugin.vectorizer.settings import Settings
 
-# Request key, modality, answer key. The module reads the two answer lists by position.
-KINDS = (("texts", Modality.TEXT, "textVectors"), ("images", Modality.IMAGE, "imageVectors"))
-_TYPE_NAMES = {
-    bool: "a boolean",
-    int: "a number",
-    float: "a number",
-    str: "a string",
-    list: "a list",
-    dict: "an object",
-}
 
+class ClipContract(Contract):
+    """See `cl2cm_plugin.vectorizer.contracts.Contract`.
 
-class ClipContract:
-    """See `cl2cm_plugin.vectorizer.contracts.Contract`."""
+    Attributes:
+        kinds: Request key, modality, answer key. The module reads the lists of the answer by position.
+    """
 
     name = "multi2vec-clip"
     path = "/vectorize"
-    schema: dict[str, Any] = {  # noqa: RUF012 - constant, and the protocol asks for a plain attribute
+    takes = "texts or images"
+    kinds: ClassVar[tuple[tuple[str, Modality, str], ...]] = (
+        ("texts", Modality.TEXT, "textVectors"),
+        ("images", Modality.IMAGE, "imageVectors"),
+    )
+    schema: ClassVar[dict[str, Any]] = {
         "type": "object",
         "properties": {
             "texts": {"type": ["array", "null"], "items": {"type": "string"}},
@@ -45,63 +42,29 @@ class ClipContract:
                 "type": ["array", "null"],
                 "items": {"type": "string", "description": "A picture file in base64"},
             },
+            "dimensions": {"type": ["integer", "null"], "minimum": 1},
         },
     }
 
-    def parse(self, body: bytes, settings: Settings) -> list[Item]:
+    def parse(self, request: dict[str, Any], settings: Settings) -> Asked:
         """Take a request apart: texts first, then images; missing, null and empty lists are the same."""
-        try:
-            request = orjson.loads(body)
-        except orjson.JSONDecodeError as error:
-            raise InvalidRequestError(f"the body is not JSON ({error})") from None
-        if not isinstance(request, dict):
-            raise InvalidRequestError(
-                f"the body must be a JSON object with texts or images, not {_type_name(request)}"
-            )
-        lists = [(kind, modality, _strings(request, kind)) for kind, modality, _ in KINDS]
-        count = sum(len(contents) for _, _, contents in lists)
-        if count > settings.max_items:
-            raise TooLargeError(f"the request has {count} texts and images; at most {settings.max_items} are taken")
-        return [
-            _item(f"{kind}[{index}]", modality, content, settings)
-            for kind, modality, contents in lists
+        lists = [(key, modality, strings(request.get(key), key)) for key, modality, _ in self.kinds]
+        check_count(sum(len(contents) for *_, contents in lists), " and ".join(key for key, *_ in lists), settings)
+        items = [
+            item(modality, content, f"{key}[{index}]", settings)
+            for key, modality, contents in lists
             for index, content in enumerate(contents)
         ]
+        return Asked(items, dimensions(request.get("dimensions"), "dimensions"))
 
-    def answer(self, items: Sequence[Item], vectors: Sequence[np.ndarray]) -> bytes:
+    def answer(self, request: dict[str, Any], vectors: Sequence[np.ndarray], model: str) -> bytes:
         """Give the vectors in the order of the request, and both lists always."""
-        found = list(zip(items, vectors, strict=True))
-        lists = {key: [vector for item, vector in found if item.modality is modality] for _, modality, key in KINDS}
-        return orjson.dumps(lists, option=orjson.OPT_SERIALIZE_NUMPY)
+        return dumps(self.lists(request, vectors))
 
-    def failure(self, message: str) -> bytes:
-        """Give the one key that the module shows to its user."""
-        return orjson.dumps({"error": message})
-
-
-def _strings(request: dict[str, Any], kind: str) -> list[str]:
-    contents = request.get(kind)
-    if contents is None:
-        return []
-    if not isinstance(contents, list):
-        raise InvalidRequestError(f"{kind}: expected a list of strings, got {_type_name(contents)}")
-    for index, content in enumerate(contents):
-        if not isinstance(content, str):
-            raise InvalidRequestError(f"{kind}[{index}]: expected a string, got {_type_name(content)}")
-    return contents
-
-
-def _item(label: str, modality: Modality, content: str, settings: Settings) -> Item:
-    if modality is Modality.TEXT:
-        return Item(modality, content[: settings.max_text_characters], label)
-    size = len(content) * 3 // 4
-    if size > settings.max_image_bytes:
-        raise TooLargeError(
-            f"{label}: this picture has {size / MEBIBYTE:.1f} MiB; at most {settings.max_image_bytes / MEBIBYTE:.1f} "
-            "are taken: scale it down"
-        )
-    return Item(modality, content, label)
-
-
-def _type_name(value: Any) -> str:
-    return _TYPE_NAMES.get(type(value), "null")
+    def lists(self, request: dict[str, Any], vectors: Sequence[np.ndarray]) -> dict[str, Sequence[np.ndarray]]:
+        """Sort vectors into the answer's lists by how many of each kind were asked for."""
+        lists = {}
+        for key, _, answer_key in self.kinds:
+            count = len(request.get(key) or [])
+            lists[answer_key], vectors = vectors[:count], vectors[count:]
+        return lists

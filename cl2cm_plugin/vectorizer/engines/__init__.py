@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from PIL import Image
 
 _UNIT_TOLERANCE = 1e-3
@@ -25,7 +23,12 @@ class Engine(Protocol):
     """Two towers that give vectors of one space. Called from one thread at a time.
 
     Any exception fails the batch; the batch is then tried again item by item.
+
+    Attributes:
+        name: What it is, for people: ``onnx-int8``.
     """
+
+    name: str
 
     def encode_texts(self, texts: list[str]) -> np.ndarray:
         """Encode texts.
@@ -48,40 +51,6 @@ class Engine(Protocol):
         """
 
 
-class TorchEngine:
-    """Runs a model folder with sentence-transformers, on the accelerator if there is one.
-
-    Args:
-        folder: A model folder; nothing is ever looked up on the network and no code from it is run.
-    """
-
-    name = "torch"
-
-    def __init__(self, folder: Path) -> None:
-        import torch
-        from sentence_transformers import SentenceTransformer
-
-        _limit_threads()
-        self._model = SentenceTransformer(str(folder), local_files_only=True).eval()
-        # Convolutions are a third faster in this layout; it changes nothing else.
-        self._model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-    def encode_texts(self, texts: list[str]) -> np.ndarray:
-        """Encode texts: see `Engine.encode_texts`."""
-        # A plain string that names a picture file or an address would be opened by sentence-transformers.
-        return self._encode([{"text": text} for text in texts])
-
-    def encode_images(self, images: list[Image.Image]) -> np.ndarray:
-        """Encode pictures: see `Engine.encode_images`."""
-        return self._encode([{"image": image} for image in images])
-
-    def _encode(self, inputs: Sequence[dict[str, Any]]) -> np.ndarray:
-        vectors = self._model.encode(
-            inputs, batch_size=len(inputs), show_progress_bar=False, normalize_embeddings=True, convert_to_numpy=True
-        )
-        return checked(np.asarray(vectors, dtype=np.float32))
-
-
 def checked(vectors: np.ndarray) -> np.ndarray:
     """Refuse vectors that a search could not use.
 
@@ -100,12 +69,10 @@ def checked(vectors: np.ndarray) -> np.ndarray:
     return vectors
 
 
-def _limit_threads() -> None:
-    """Give torch no more threads than the process has cores: in a container it counts those of the whole machine."""
-    import torch
-
-    if hasattr(os, "sched_getaffinity"):
-        torch.set_num_threads(max(1, min(torch.get_num_threads(), len(os.sched_getaffinity(0)), _quota())))
+def cores() -> int:
+    """Count the cores that this process may use: in a container fewer than the machine has."""
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(available, _quota()))
 
 
 def _quota() -> int:

@@ -1,0 +1,1 @@
+"""Writing a trained model as ONNX graphs, in single precision and in 8 bits, and saying what that costs."""

@@ -1,0 +1,53 @@
+"""Both towers of an exported model in one precision: texts and pictures to unit vectors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cl2cm_plugin.exported import folder as exported
+from cl2cm_plugin.exported.session import Session
+from cl2cm_plugin.exported.tokens import TextTokens
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from PIL import Image
+
+    from cl2cm_plugin.exported.folder import Export
+
+
+class ExportedTowers:
+    """Encodes with ONNX Runtime. What prepares an item is safe to call from several threads.
+
+    Args:
+        folder: An exported model.
+        export: What `cl2cm_plugin.exported.folder.read` gave for it.
+        precision: ``fp32`` or ``int8``.
+        threads: Threads that work on one batch; the runtime's choice if 0.
+    """
+
+    def __init__(self, folder: Path, export: Export, precision: str, threads: int = 0) -> None:
+        self._tokens = TextTokens(folder / exported.TOKENIZER, export.max_tokens, export.padding)
+        self._preprocessing = export.preprocessing
+        self._text = Session(folder / exported.graph("text", precision), threads)
+        self._image = Session(folder / exported.graph("image", precision), threads)
+
+    def prepare_text(self, text: str) -> list[int]:
+        """Give a text's token ids."""
+        return self._tokens.ids(text)
+
+    def prepare_image(self, image: Image.Image) -> np.ndarray:
+        """Give an RGB picture's pixels, float32 of shape (3, height, width)."""
+        return self._preprocessing(image)
+
+    def encode_texts(self, rows: Sequence[list[int]]) -> np.ndarray:
+        """Encode prepared texts: unit vectors, float32 of shape (n, d)."""
+        ids, mask = self._tokens.together(rows)
+        return self._text(input_ids=ids, attention_mask=mask)
+
+    def encode_images(self, pixels: Sequence[np.ndarray]) -> np.ndarray:
+        """Encode prepared pictures: unit vectors, float32 of shape (n, d)."""
+        return self._image(pixel_values=np.stack(pixels))
