@@ -43,7 +43,7 @@ def samples(corpus: CaptionedMedia, split: str | None, languages: Sequence[str])
     rows = {media_id: row for row, media_id in enumerate(gallery)}
     captions = [
         (caption, rows[media_id])
-        for language in languages
+        for language in sorted(set(languages) & set(corpus.languages))
         for media_id, caption in corpus.captions_in(language, gallery)
     ]
     if not captions:
