@@ -43,7 +43,8 @@ def one_process(rank: int, folder: str) -> None:
 
 
 def test_loss_and_gradients_equal_those_of_one_process(tmp_path: Path):
-    mp.start_processes(one_process, args=(str(tmp_path),), nprocs=2, start_method="fork")
+    # Not forked: whatever ran a backward pass here before has left threads that a fork does not carry over.
+    mp.start_processes(one_process, args=(str(tmp_path),), nprocs=2, start_method="spawn")
 
     alone = network()
     # One process would hold the rows in the order of the processes.
