@@ -150,3 +150,19 @@ def run_child(code: str, folder: Path, **environment: str) -> subprocess.Complet
     )
     assert result.returncode == 0, result.stderr
     return result
+
+
+@pytest.fixture
+def sound_alone(tmp_path: Path) -> Path:
+    """``sound.mp4``: silence, and no pictures."""
+    import numpy as np
+
+    av = pytest.importorskip("av")
+    file = tmp_path / "sound.mp4"
+    with av.open(str(file), "w") as container:
+        stream = container.add_stream("aac", rate=44_100)
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        silence.rate = 44_100
+        container.mux(stream.encode(silence))
+        container.mux(stream.encode())
+    return file

@@ -9,6 +9,7 @@ from cl2cm_plugin.commands import add_command
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
     from cl2cm_plugin.encoder.model_info import ModelInfo
     from cl2cm_plugin.vectorizer.engines import Engine
@@ -68,36 +69,36 @@ def run(arguments: argparse.Namespace) -> int:
     """
     import logging
 
-    from cl2cm_plugin.encoder import model_info, model_store
-    from cl2cm_plugin.exported.folder import is_exported
+    from cl2cm_plugin.encoder import model_info
     from cl2cm_plugin.vectorizer.app import create_app
     from cl2cm_plugin.vectorizer.server import bind, url_of
     from cl2cm_plugin.vectorizer.server import run as run_server
     from cl2cm_plugin.vectorizer.settings import Settings
 
     settings = Settings.from_environment(host=arguments.host, port=arguments.port)
-    folder = Path(arguments.model)
-    if not is_exported(folder):
-        folder = model_store.resolve(arguments.model)
+    folder, load_engine = _find(arguments.model, arguments.precision)
     info = model_info.read(folder)
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     with bind(settings.host, settings.port) as bound:
         print(_announcement(info, url_of(bound)), flush=True)  # noqa: T201 - the command's own output
-        run_server(create_app(lambda: _engine(folder, arguments.precision), info, settings), bound, settings)
+        run_server(create_app(load_engine, info, settings), bound, settings)
     return 0
 
 
-def _engine(folder: Path, precision: str) -> Engine:
-    """Load what runs a folder; imports nothing that it does not need."""
+def _find(model: str, precision: str) -> tuple[Path, Callable[[], Engine]]:
+    """Find a model's folder and what runs it; imports nothing that the other kind of model needs."""
     from cl2cm_plugin.exported.folder import is_exported
 
+    folder = Path(model)
     if is_exported(folder):
         from cl2cm_plugin.vectorizer.engines.onnx_engine import OnnxEngine
 
-        return OnnxEngine(folder, precision)
+        return folder, lambda: OnnxEngine(folder, precision)
+    from cl2cm_plugin.encoder import model_store
     from cl2cm_plugin.vectorizer.engines.torch_engine import TorchEngine
 
-    return TorchEngine(folder)
+    resolved = model_store.resolve(model)
+    return resolved, lambda: TorchEngine(resolved)
 
 
 def _announcement(info: ModelInfo, url: str) -> str:

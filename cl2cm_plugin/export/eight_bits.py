@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 import onnx
 
@@ -27,11 +27,17 @@ class Attempt:
         kept: What stays in single precision, in words.
         seven_bits: Whether weights use 7 bits, for processors that clip.
         cosines: How close the vectors came to those of single precision.
+        vectors: The samples' vectors, shape (n, d).
     """
 
     kept: str
     seven_bits: bool
     cosines: Cosines
+    vectors: np.ndarray
+
+    def figures(self) -> dict[str, Any]:
+        """Give what a report says of it."""
+        return {"kept": self.kept, "seven_bits": self.seven_bits, "cosines": asdict(self.cosines)}
 
 
 def text_attempts(source: Path, target: Path, encode: Callable[[], np.ndarray], exact: np.ndarray) -> list[Attempt]:
@@ -91,7 +97,8 @@ def _attempts(
     for seven_bits in (False, True):
         for words, kept in choices:
             quantise(kept, seven_bits)
-            made.append(Attempt(words, seven_bits, cosines(exact, encode())))
+            vectors = encode()
+            made.append(Attempt(words, seven_bits, cosines(exact, vectors), vectors))
             if made[-1].cosines.suffices:
                 return made
     return made

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,8 +18,6 @@ from cl2cm_plugin.export.towers import ImageTower, TextTower, preprocessing, wit
 from cl2cm_plugin.exported import folder as exported
 from cl2cm_plugin.exported import probes
 from cl2cm_plugin.exported.folder import Export
-from cl2cm_plugin.exported.session import Session
-from cl2cm_plugin.exported.tokens import TextTokens
 from cl2cm_plugin.exported.towers import ExportedTowers
 
 if TYPE_CHECKING:
@@ -53,7 +50,6 @@ class Exporter:
             preprocessing(self._model), int(transformer.max_seq_length or 0), int(tokenizer.pad_token_id)
         )
         tokenizer.backend_tokenizer.save(str(place / exported.TOKENIZER))
-        self._tokens = TextTokens(place / exported.TOKENIZER, self._export.max_tokens, self._export.padding)
         shutil.copy(source / model_info.FILE_NAME, place)
 
     def single_precision(self) -> None:
@@ -85,28 +81,31 @@ class Exporter:
         Raises:
             UserError: No way of doing it keeps them; the message has the figures.
         """
-        rows = [self._tokens.ids(caption) for caption in samples.captions]
+        exact = self._towers("fp32")
+        rows = [exact.prepare_text(caption) for caption in samples.captions]
         gallery, calibration = self._pixels(samples.gallery), self._pixels(samples.calibration)
-        texts, images = self._encode_texts("fp32", rows), self._encode_images("fp32", gallery)
+        texts, images = _texts(exact, rows), _images(exact, gallery)
         of_text = text_attempts(
-            self._graph("text", "fp32"), self._graph("text", "int8"), lambda: self._encode_texts("int8", rows), texts
-        )
+            self._graph("text", "fp32"),
+            self._graph("text", "int8"),
+            lambda: _texts(self._towers("int8"), rows),
+            texts,
+        )[-1]
         of_image = image_attempts(
             self._graph("image", "fp32"),
             self._graph("image", "int8"),
             calibration,
-            lambda: self._encode_images("int8", gallery),
+            lambda: _images(self._towers("int8"), gallery),
             images,
-        )
+        )[-1]
         before = recall(images, texts, samples.picture_of_caption)
-        after_images, after_texts = self._encode_images("int8", gallery), self._encode_texts("int8", rows)
-        after = recall(after_images, after_texts, samples.picture_of_caption)
+        after = recall(of_image.vectors, of_text.vectors, samples.picture_of_caption)
         self._export.parity["int8"] = {
-            "text": asdict(of_text[-1]),
-            "image": asdict(of_image[-1]),
+            "text": of_text.figures(),
+            "image": of_image.figures(),
             "recall_at_10": {"before": before, "after": after},
         }
-        problems = [_problem("text", of_text[-1]), _problem("image", of_image[-1])]
+        problems = [_problem("text", of_text), _problem("image", of_image)]
         if before - after > MAX_RECALL_LOSS:
             problems.append(f"R@10 falls from {before:.1f} to {after:.1f}")
         if any(problems):
@@ -135,19 +134,17 @@ class Exporter:
     def _pixels(self, files: Sequence[Path]) -> np.ndarray:
         return np.stack([self._export.preprocessing(open_picture(file)) for file in files])
 
-    def _encode_texts(self, precision: str, rows: list[list[int]]) -> np.ndarray:
-        session = Session(self._graph("text", precision))
-        order = np.argsort([len(row) for row in rows])
-        found = np.concatenate([self._encode_rows(session, rows, part) for part in _parts(order)])
-        return found[np.argsort(order)]
 
-    def _encode_rows(self, session: Session, rows: list[list[int]], places: np.ndarray) -> np.ndarray:
-        ids, mask = self._tokens.together([rows[place] for place in places])
-        return session(input_ids=ids, attention_mask=mask)
+def _texts(towers: ExportedTowers, rows: list[list[int]]) -> np.ndarray:
+    """Encode prepared texts, those of like length together: unit vectors in their order, shape (n, d)."""
+    order = np.argsort([len(row) for row in rows])
+    found = np.concatenate([towers.encode_texts([rows[place] for place in part]) for part in _parts(order)])
+    return found[np.argsort(order)]
 
-    def _encode_images(self, precision: str, pixels: np.ndarray) -> np.ndarray:
-        session = Session(self._graph("image", precision))
-        return np.concatenate([session(pixel_values=part) for part in _parts(pixels)])
+
+def _images(towers: ExportedTowers, pixels: np.ndarray) -> np.ndarray:
+    """Encode prepared pictures: unit vectors, shape (n, d)."""
+    return np.concatenate([towers.encode_images(list(part)) for part in _parts(pixels)])
 
 
 def _parts(rows: np.ndarray) -> list[Any]:

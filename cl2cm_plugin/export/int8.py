@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,7 @@ def quantise_text(source: Path, target: Path, kept: Sequence[str] = (), *, seven
         kept: Names of nodes that stay in single precision.
         seven_bits: Weights use 7 bits of the 8: processors without VNNI clip sums of the full range.
     """
-    with tempfile.TemporaryDirectory() as place:
+    with _quietly(), tempfile.TemporaryDirectory() as place:
         small = Path(place) / "rows.onnx"
         graph = onnx.load(str(source))
         _quantise_embeddings(graph.graph)
@@ -119,11 +120,11 @@ def _quantise_embeddings(graph: Any) -> None:
         graph.node.insert(place + offset, part)
 
 
-class _quietly:  # noqa: N801 - reads as a word in a with statement
+@contextmanager
+def _quietly() -> Iterator[None]:
     """Silence the library's advice on how it might be called."""
-
-    def __enter__(self) -> None:
-        logging.disable(logging.WARNING)
-
-    def __exit__(self, *_details: object) -> None:
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
         logging.disable(logging.NOTSET)

@@ -1,7 +1,8 @@
 """The folder that ``cl2cm export`` writes, and how it is checked before anything in it is run.
 
 cl2cm.json         what the model says of itself, as in the model that was exported
-export.json        preprocessing, files with their hashes, probes, and what the export cost in quality
+export.json        preprocessing, files with their hashes, and what the export cost in quality
+probes.npz         what the probes' vectors are where the model was exported
 tokenizer.json
 text.fp32.onnx     image.fp32.onnx     ids and mask, or pixels, to unit vectors
 text.int8.onnx     image.int8.onnx     the same in 8 bits, if it passed
@@ -48,10 +49,7 @@ class Export:
     @property
     def precisions(self) -> list[str]:
         """The precisions that both towers come in."""
-        kinds = [
-            {name.split(".")[1] for name in self.files if name.startswith(tower)} for tower in ("text.", "image.")
-        ]
-        return sorted(kinds[0] & kinds[1])
+        return [name for name in PRECISIONS if all(graph(tower, name) in self.files for tower in ("text", "image"))]
 
 
 def graph(tower: str, precision: str) -> str:

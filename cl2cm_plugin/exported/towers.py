@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class ExportedTowers:
-    """Encodes with ONNX Runtime. What prepares an item is safe to call from several threads.
+    """Encodes with ONNX Runtime; a tower is loaded when it is first used. What prepares an item is thread-safe.
 
     Args:
         folder: An exported model.
@@ -32,8 +33,15 @@ class ExportedTowers:
     def __init__(self, folder: Path, export: Export, precision: str, threads: int = 0) -> None:
         self._tokens = TextTokens(folder / exported.TOKENIZER, export.max_tokens, export.padding)
         self._preprocessing = export.preprocessing
-        self._text = Session(folder / exported.graph("text", precision), threads)
-        self._image = Session(folder / exported.graph("image", precision), threads)
+        self._folder, self._precision, self._threads = folder, precision, threads
+
+    @cached_property
+    def _text(self) -> Session:
+        return Session(self._folder / exported.graph("text", self._precision), self._threads)
+
+    @cached_property
+    def _image(self) -> Session:
+        return Session(self._folder / exported.graph("image", self._precision), self._threads)
 
     def prepare_text(self, text: str) -> list[int]:
         """Give a text's token ids."""

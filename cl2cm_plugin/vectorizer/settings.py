@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cl2cm_plugin.encoder.video import FRAMES
 from cl2cm_plugin.errors import UserError
+from cl2cm_plugin.vectorizer.cores import visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +20,7 @@ _MAY_BE_ZERO = {"port", "remembered_vectors"}
 
 
 def _decode_threads() -> int:
-    return min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    return min(4, visible())
 
 
 @dataclass(frozen=True)

@@ -139,17 +139,9 @@ def test_a_missing_clip_is_named(tmp_path):
         read_frames(tmp_path / "gone.mp4")
 
 
-def test_a_file_with_sound_alone_is_no_clip(tmp_path):
-    file = tmp_path / "sound.mp4"
-    with av.open(str(file), "w") as container:
-        stream = container.add_stream("aac", rate=44_100)
-        silence = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
-        silence.rate = 44_100
-        container.mux(stream.encode(silence))
-        container.mux(stream.encode())
-
+def test_a_file_with_sound_alone_is_no_clip(sound_alone):
     with pytest.raises(UserError, match=r"sound\.mp4 holds no video"):
-        read_frames(file)
+        read_frames(sound_alone)
 
 
 def test_no_frames_cannot_be_asked_for(tmp_path):

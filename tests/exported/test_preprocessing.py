@@ -8,6 +8,7 @@ from transformers.models.efficientnet.image_processing_pil_efficientnet import E
 
 from cl2cm_plugin.exported.preprocessing import Preprocessing
 
+MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 PROCESSORS = {
     "squashed": (
         EfficientNetImageProcessorPil(
@@ -24,27 +25,11 @@ PROCESSORS = {
     ),
     "centre of the whole": (
         CLIPImageProcessorPil(size={"shortest_edge": 40}, crop_size={"height": 32, "width": 36}),
-        Preprocessing(
-            None,
-            40,
-            3,
-            (32, 36),
-            1 / 255,
-            (0.48145466, 0.4578275, 0.40821073),
-            (0.26862954, 0.26130258, 0.27577711),
-        ),
+        Preprocessing(None, 40, 3, (32, 36), 1 / 255, MEAN, STD),
     ),
     "larger than the picture": (
         CLIPImageProcessorPil(size={"shortest_edge": 30}, crop_size={"height": 64, "width": 64}, resample=2),
-        Preprocessing(
-            None,
-            30,
-            2,
-            (64, 64),
-            1 / 255,
-            (0.48145466, 0.4578275, 0.40821073),
-            (0.26862954, 0.26130258, 0.27577711),
-        ),
+        Preprocessing(None, 30, 2, (64, 64), 1 / 255, MEAN, STD),
     ),
 }
 

@@ -95,16 +95,9 @@ def test_a_video_that_was_cut_off_is_refused_without_our_paths(tmp_path, kept):
     assert "/" not in str(refused.value)
 
 
-def test_sound_alone_is_no_video(tmp_path):
-    file = tmp_path / "sound.mp4"
-    with av.open(str(file), "w") as container:
-        stream = container.add_stream("aac", rate=44_100)
-        silence = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
-        silence.rate = 44_100
-        container.mux(stream.encode(silence))
-        container.mux(stream.encode())
+def test_sound_alone_is_no_video(sound_alone):
     with pytest.raises(MediaError, match="holds no pictures"):
-        reader()(content_of(file))
+        reader()(content_of(sound_alone))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from cl2cm_plugin.vectorizer.contracts import Contract
 from cl2cm_plugin.vectorizer.contracts.reading import check_count, dimensions, item, string, type_name
-from cl2cm_plugin.vectorizer.contracts.writing import dumps, embedding_list
+from cl2cm_plugin.vectorizer.contracts.writing import detailed, dumps, embedding_list
 from cl2cm_plugin.vectorizer.failures import InvalidRequestError
 from cl2cm_plugin.vectorizer.items import Asked, Item, Modality
 
@@ -78,7 +78,7 @@ class VoyageContract(Contract):
 
     def failure(self, message: str, status: int) -> bytes:
         """Give the key that the module shows to its user, and the one that everyone else reads."""
-        return dumps({"detail": message, "error": message})
+        return detailed(message)
 
 
 def _list(request: dict[str, Any], key: str, where: str) -> list[Any]:

@@ -15,6 +15,11 @@ def dumps(answer: Any) -> bytes:
     return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
+def detailed(message: str) -> bytes:
+    """Put a failure into the form of Jina AI and Voyage AI: the key that their modules show, and everyone else's."""
+    return dumps({"detail": message, "error": message})
+
+
 def embedding_list(embeddings: Iterable[Any], model: str) -> dict[str, Any]:
     """Put vectors into the form of OpenAI, which Jina AI and Voyage AI share.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -12,7 +10,6 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _UNIT_TOLERANCE = 1e-3
-_NO_QUOTA = 1 << 16
 
 
 class EngineError(ValueError):
@@ -67,18 +64,3 @@ def checked(vectors: np.ndarray) -> np.ndarray:
     if not np.allclose(lengths, 1, atol=_UNIT_TOLERANCE):
         raise EngineError("the model gives no usable vector for this input (zero, or not finite)")
     return vectors
-
-
-def cores() -> int:
-    """Count the cores that this process may use: in a container fewer than the machine has."""
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(available, _quota()))
-
-
-def _quota() -> int:
-    """Return the cores that the container may use (cgroup 2)."""
-    try:
-        limit, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
-        return -(-int(limit) // int(period))
-    except (OSError, ValueError):
-        return _NO_QUOTA

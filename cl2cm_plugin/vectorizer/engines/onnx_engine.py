@@ -9,7 +9,8 @@ from cl2cm_plugin.errors import UserError
 from cl2cm_plugin.exported import folder as exported
 from cl2cm_plugin.exported import probes
 from cl2cm_plugin.exported.towers import ExportedTowers
-from cl2cm_plugin.vectorizer.engines import checked, cores
+from cl2cm_plugin.vectorizer.cores import granted
+from cl2cm_plugin.vectorizer.engines import checked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +41,7 @@ class OnnxEngine:
             if name not in export.precisions:
                 refused.append(f"{folder} was exported without {name}")
                 continue
-            towers = ExportedTowers(folder, export, name, cores())
+            towers = ExportedTowers(folder, export, name, granted())
             alike = probes.lowest_cosine(towers, folder, name)
             if alike >= probes.MIN_COSINE:
                 self.name = f"onnx-{name}"

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cl2cm_plugin.vectorizer.engines import checked, cores
+from cl2cm_plugin.vectorizer.cores import granted
+from cl2cm_plugin.vectorizer.engines import checked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +29,7 @@ class TorchEngine:
         import torch
         from sentence_transformers import SentenceTransformer
 
-        torch.set_num_threads(min(torch.get_num_threads(), cores()))
+        torch.set_num_threads(min(torch.get_num_threads(), granted()))
         self._model = SentenceTransformer(str(folder), local_files_only=True).eval()
         # Convolutions are a third faster in this layout; it changes nothing else.
         self._model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
