@@ -6,6 +6,7 @@ into page faults. The variables must be in the environment before the process st
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
 import sys
@@ -21,3 +22,10 @@ def restart_with_fast_allocator() -> None:
     if platform.libc_ver()[0] != "glibc" or any(name in os.environ for name in SETTING):
         return
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **SETTING})  # noqa: S606 - itself
+
+
+def give_back() -> None:
+    """Give memory that was freed back to the system, where the C library would keep it (glibc)."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)

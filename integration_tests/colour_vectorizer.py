@@ -13,9 +13,9 @@ import uvicorn
 from stand_in import DIMENSIONS, colour_vector, text_vector
 
 from cl2cm_plugin.encoder.model_info import ModelInfo
-from cl2cm_plugin.vectorizer.app import create_app
-from cl2cm_plugin.vectorizer.server import bind, url_of
 from cl2cm_plugin.vectorizer.settings import Settings
+from cl2cm_plugin.vectorizer.web.app import create_app
+from cl2cm_plugin.vectorizer.web.server import bind, url_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +29,12 @@ class ColourEngine:
     """Breaks on texts with "poison"."""
 
     name = "colours"
+
+    def prepare_text(self, text: str) -> str:
+        return text
+
+    def prepare_image(self, image: Image.Image) -> Image.Image:
+        return image
 
     def encode_texts(self, texts: list[str]) -> np.ndarray:
         if any("poison" in text for text in texts):
@@ -44,7 +50,7 @@ class ColourEngine:
 def colour_vectorizer() -> Iterator[str]:
     """Serve in a thread; yields the address."""
     bound = bind("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(create_app(ColourEngine, INFO, Settings()), log_level="warning"))
+    server = uvicorn.Server(uvicorn.Config(create_app([(INFO, ColourEngine)], Settings()), log_level="warning"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
     thread.start()
     try:

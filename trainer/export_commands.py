@@ -21,8 +21,9 @@ Write a model for serving: both towers as ONNX graphs, which `cl2cm serve` runs
 without torch, in single precision and in 8 bits.
 
 8 bits are calibrated on the pictures of DATA and compared with single precision on its
-captions and on other pictures. If they cost more than 0.5 points of R@10, or leave a mean
-cosine below 0.99 or a first percentile below 0.97, they are left out.
+captions and on other pictures. A tower whose mean cosine falls below 0.99, or its first
+percentile below 0.97, stays in single precision, and so do both if more than 0.5 points
+of R@10 are lost.
 """
 
 EXAMPLES = """\
@@ -68,38 +69,34 @@ def run_export(arguments: argparse.Namespace) -> int:
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
     try:
-        export, reason = _export(arguments, source, place)
+        export, left_out = _export(arguments, source, place)
         place.rename(out)
     finally:
         shutil.rmtree(place, ignore_errors=True)
     console.print(_table(export))
-    if reason:
-        console.print(f"No 8 bits: {reason}", highlight=False, soft_wrap=True)
+    for sentence in left_out:
+        console.print(sentence, highlight=False, soft_wrap=True)
     console.print(f"Serve it: cl2cm serve {out}", highlight=False, soft_wrap=True)
     return 0
 
 
-def _export(arguments: argparse.Namespace, source: Path, place: Path) -> tuple[Export, str]:
-    """Write everything; gives as well why 8 bits were left out, if so."""
+def _export(arguments: argparse.Namespace, source: Path, place: Path) -> tuple[Export, list[str]]:
+    """Write everything; gives as well what was left out and why."""
     from cl2cm_plugin.encoder import model_info
     from cl2cm_plugin.export.exporter import Exporter
     from trainer.corpus import read_corpus
     from trainer.export_samples import samples
 
-    reason = "" if arguments.data else "they need pictures and captions (--data)."
     # Before the long work, since it may fail.
     chosen = None
     if arguments.data:
         chosen = samples(read_corpus(arguments.data), arguments.split, model_info.read(source).languages)
     exporter = Exporter(source, place)
     exporter.single_precision()
+    left_out = ["No 8 bits: they need pictures and captions (--data)."]
     if chosen is not None:
-        try:
-            exporter.eight_bits(chosen)
-        except UserError as error:
-            exporter.without_eight_bits()
-            reason = str(error)
-    return exporter.finish(), reason
+        left_out = exporter.eight_bits(chosen)
+    return exporter.finish(), left_out
 
 
 def _table(export: Export) -> Table:

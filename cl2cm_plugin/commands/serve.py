@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cl2cm_plugin.commands import add_command
+from cl2cm_plugin.errors import UserError
 
 if TYPE_CHECKING:
     import argparse
@@ -36,30 +37,46 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add ``cl2cm serve``."""
     parser = add_command(subparsers, "serve", "serve a model as Weaviate's vectorizer", DESCRIPTION, EPILOG)
     parser.add_argument(
-        "model",
+        "models",
+        nargs="+",
         metavar="MODEL",
-        help="name of an installed model (`cl2cm models`), a model folder, or one that `cl2cm export` wrote",
+        help="name of an installed model (`cl2cm models`), a model folder, or one that `cl2cm export` wrote; further "
+        "ones are served at http://HOST:PORT/m/NAME",
     )
     parser.add_argument(
         "--host",
         help="address to listen on (default 127.0.0.1: this machine only). With 0.0.0.0 other machines can use it "
-        "too; there is no password, so keep it inside a private network",
+        "too: give it a token, or keep it inside a private network",
     )
     parser.add_argument("--port", type=int, help="port to listen on (default 9000; 0 takes a free one)")
     parser.add_argument(
-        "--precision",
-        choices=["auto", "int8", "fp32"],
-        default="auto",
-        help="of an exported model (default auto: 8 bits where they give the right vectors on this processor)",
+        "--token-file",
+        type=Path,
+        metavar="FILE",
+        help="a file with the token that callers must show (or the variable CL2CM_TOKEN); Weaviate shows it for "
+        "addresses like http://any:TOKEN@host:9000",
     )
-    parser.set_defaults(run=run, extra="serve", runs_models=True)
+    parser.add_argument(
+        "--engine",
+        choices=["auto", "onnx", "openvino"],
+        default="auto",
+        help="what computes an exported model (default auto: the fastest here, measured once and remembered)",
+    )
+    parser.add_argument(
+        "--precision",
+        choices=["auto", "int8", "fp32", "bf16"],
+        default="auto",
+        help="of an exported model (default auto: the fastest here that gives the right vectors)",
+    )
+    parser.add_argument("--log-format", choices=["text", "json"], help="of the log, on standard error (default text)")
+    parser.set_defaults(run=run, extra="model", runs_models=True)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until stopped.
 
     Args:
-        arguments: ``model``, ``host``, ``port`` and ``precision``.
+        arguments: As :func:`register` describes them.
 
     Returns:
         The exit status.
@@ -67,33 +84,41 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         UserError: There is no such model, it cannot be loaded, or the port is taken.
     """
-    import logging
-
     from cl2cm_plugin.encoder import model_info
-    from cl2cm_plugin.vectorizer.app import create_app
-    from cl2cm_plugin.vectorizer.server import bind, url_of
-    from cl2cm_plugin.vectorizer.server import run as run_server
     from cl2cm_plugin.vectorizer.settings import Settings
+    from cl2cm_plugin.vectorizer.web import request_log
+    from cl2cm_plugin.vectorizer.web.server import bind, url_of
+    from cl2cm_plugin.vectorizer.web.server import run as run_server
 
-    settings = Settings.from_environment(host=arguments.host, port=arguments.port)
-    folder, load_engine = _find(arguments.model, arguments.precision)
-    info = model_info.read(folder)
-    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
+    settings = Settings.from_environment(
+        host=arguments.host, port=arguments.port, token=_token(arguments.token_file), log_format=arguments.log_format
+    )
+    request_log.set_up(settings.log_format)
+    found = [_find(model, arguments) for model in arguments.models]
+    served = [(model_info.read(folder), load_engine) for folder, load_engine in found]
     with bind(settings.host, settings.port) as bound:
-        print(_announcement(info, url_of(bound)), flush=True)  # noqa: T201 - the command's own output
-        run_server(create_app(load_engine, info, settings), bound, settings)
+        print(_announcement([info for info, _ in served], url_of(bound)), flush=True)  # noqa: T201 - our own output
+        run_server(served, bound, settings)
     return 0
 
 
-def _find(model: str, precision: str) -> tuple[Path, Callable[[], Engine]]:
+def _find(model: str, arguments: argparse.Namespace) -> tuple[Path, Callable[[], Engine]]:
     """Find a model's folder and what runs it; imports nothing that the other kind of model needs."""
     from cl2cm_plugin.exported.folder import is_exported
 
     folder = Path(model)
     if is_exported(folder):
-        from cl2cm_plugin.vectorizer.engines.onnx_engine import OnnxEngine
+        from cl2cm_plugin.encoder.backbones import cache_folder
+        from cl2cm_plugin.vectorizer.engines.choice import Wanted
+        from cl2cm_plugin.vectorizer.engines.exported_engine import ExportedEngine
 
-        return folder, lambda: OnnxEngine(folder, precision)
+        wanted = Wanted(arguments.engine, arguments.precision)
+        return folder, lambda: ExportedEngine(folder, wanted, cache_folder() / "engines.json")
+    if arguments.engine != "auto" or arguments.precision not in ("auto", "fp32"):
+        raise UserError(
+            f"{model} is no exported model, so it runs on torch in single precision: leave --engine and --precision "
+            f"out, or write it for serving with `cl2cm export {model} FOLDER` and serve that folder."
+        )
     from cl2cm_plugin.encoder import model_store
     from cl2cm_plugin.vectorizer.engines.torch_engine import TorchEngine
 
@@ -101,9 +126,23 @@ def _find(model: str, precision: str) -> tuple[Path, Callable[[], Engine]]:
     return resolved, lambda: TorchEngine(resolved)
 
 
-def _announcement(info: ModelInfo, url: str) -> str:
-    languages = f", languages {' '.join(info.languages)}" if info.languages else ""
-    return (
-        f"Serving {info.identity} ({info.dimensions} dimensions{languages}) at {url}. Ctrl-C stops it.\n"
-        f"Start Weaviate with: ENABLE_MODULES=multi2vec-clip CLIP_INFERENCE_API={url}"
-    )
+def _token(file: Path | None) -> str | None:
+    """Read a token; None leaves it to the environment."""
+    if file is None:
+        return None
+    try:
+        token = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{file} cannot be read ({error}); write the token into it, one line.") from None
+    if not token:
+        raise UserError(f"{file} is empty; write the token into it, one line.")
+    return token
+
+
+def _announcement(infos: list[ModelInfo], url: str) -> str:
+    lines = []
+    for place, info in enumerate(infos):
+        languages = f", languages {' '.join(info.languages)}" if info.languages else ""
+        address = f"{url}/m/{info.name}" if place else url
+        lines.append(f"Serving {info.identity} ({info.dimensions} dimensions{languages}) at {address}.")
+    return "\n".join([*lines, f"Start Weaviate with: ENABLE_MODULES=multi2vec-clip CLIP_INFERENCE_API={url}"])

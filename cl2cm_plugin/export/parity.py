@@ -35,6 +35,9 @@ class Cosines:
         """Whether a tower in 8 bits may be served."""
         return self.mean >= MIN_MEAN_COSINE and self.first_percentile >= MIN_FIRST_PERCENTILE
 
+    def __str__(self) -> str:
+        return f"a mean cosine of {self.mean:.3f} (1st percentile {self.first_percentile:.3f})"
+
 
 def cosines(before: np.ndarray, after: np.ndarray) -> Cosines:
     """Compare unit vectors of the same items, each of shape (n, d)."""

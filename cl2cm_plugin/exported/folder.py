@@ -5,7 +5,7 @@ export.json        preprocessing, files with their hashes, and what the export c
 probes.npz         what the probes' vectors are where the model was exported
 tokenizer.json
 text.fp32.onnx     image.fp32.onnx     ids and mask, or pixels, to unit vectors
-text.int8.onnx     image.int8.onnx     the same in 8 bits, if it passed
+text.int8.onnx     image.int8.onnx     the same in 8 bits, those of them that passed
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 FILE_NAME = "export.json"
 TOKENIZER = "tokenizer.json"
+TOWERS = ("text", "image")
 PRECISIONS = ("fp32", "int8")
 SENTENCE = "sentence_embedding"
 """Name of every graph's one output: float32 of shape (n, dimensions)."""
@@ -46,10 +47,9 @@ class Export:
     files: dict[str, str] = field(default_factory=dict)
     parity: dict[str, Any] = field(default_factory=dict)
 
-    @property
-    def precisions(self) -> list[str]:
-        """The precisions that both towers come in."""
-        return [name for name in PRECISIONS if all(graph(tower, name) in self.files for tower in ("text", "image"))]
+    def precisions(self, tower: str) -> list[str]:
+        """List the precisions that a tower (``text`` or ``image``) comes in."""
+        return [name for name in PRECISIONS if graph(tower, name) in self.files]
 
 
 def graph(tower: str, precision: str) -> str:
@@ -69,10 +69,10 @@ def write(folder: Path, export: Export) -> None:
 
 
 def read(folder: Path) -> Export:
-    """Read ``export.json`` and check every file that it names.
+    """Read ``export.json``; what it names is checked by `checked` when it is opened.
 
     Raises:
-        UserError: The folder is no exported model, or a file is missing, damaged or not the one that was exported.
+        UserError: The folder is no exported model.
     """
     file = folder / FILE_NAME
     try:
@@ -83,12 +83,27 @@ def read(folder: Path) -> Export:
         raise UserError(f"{folder} is no exported model: it has no {FILE_NAME}. `cl2cm export` writes one.") from None
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{file} is damaged ({error}); export the model again.") from None
-    for name, expected in export.files.items():
-        # A name is no path: nothing outside the folder is ever opened.
-        path = folder / name
-        if path.parent != folder or not path.is_file() or sha256(path) != expected:
-            raise UserError(f"{path} is missing or not what was exported; export the model again.")
     return export
+
+
+def checked(folder: Path, export: Export, name: str) -> Path:
+    """Make sure that a file of an export is what it was.
+
+    Args:
+        folder: An exported model.
+        export: What `read` gave for it.
+        name: The file's name.
+
+    Returns:
+        Its path.
+
+    Raises:
+        UserError: It is missing, damaged or not the one that was exported.
+    """
+    path = folder / name
+    if not path.is_file() or sha256(path) != export.files.get(name):
+        raise UserError(f"{path} is missing or not what was exported; export the model again.")
+    return path
 
 
 def sha256(file: Path) -> str:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from cl2cm_plugin.exported.folder import graph
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -38,19 +40,26 @@ def pictures() -> list[Image.Image]:
     return [Image.fromarray(field).resize((_SIDE, _SIDE), Image.Resampling.BICUBIC) for field in fields]
 
 
-def vectors(towers: ExportedTowers) -> np.ndarray:
-    """Encode all probes, texts first: shape (probes, d)."""
-    texts = towers.encode_texts([towers.prepare_text(text) for text in TEXTS])
-    images = towers.encode_images([towers.prepare_image(picture) for picture in pictures()])
-    return np.concatenate([texts, images])
+def vectors(towers: ExportedTowers, tower: str) -> np.ndarray:
+    """Encode a tower's probes: shape (probes, d)."""
+    if tower == "text":
+        return towers.encode_texts([towers.prepare_text(text) for text in TEXTS])
+    return towers.encode_images([towers.prepare_image(picture) for picture in pictures()])
 
 
-def write(folder: Path, by_precision: dict[str, np.ndarray]) -> None:
-    """Keep the probes' vectors beside the graphs."""
-    np.savez(folder / FILE_NAME, **by_precision)  # type: ignore[arg-type]
+def write(folder: Path, of_graphs: dict[str, np.ndarray]) -> None:
+    """Keep the probes' vectors beside the graphs, by the graphs' names."""
+    np.savez(folder / FILE_NAME, **of_graphs)  # type: ignore[arg-type]
 
 
-def lowest_cosine(towers: ExportedTowers, folder: Path, precision: str) -> float:
-    """Compare the probes' vectors as they are here with those where the model was exported: the lowest cosine."""
-    with np.load(folder / FILE_NAME, allow_pickle=False) as kept:
-        return float(1 - np.square(vectors(towers) - kept[precision]).sum(axis=1).max() / 2)
+def lowest_cosine(towers: ExportedTowers, file: Path, tower: str, precision: str) -> float:
+    """Compare a tower's probes as they are here with those of a graph where it was exported: the lowest cosine.
+
+    Args:
+        towers: The towers as they are computed here.
+        file: What `write` wrote.
+        tower: ``text`` or ``image``.
+        precision: Of the graph.
+    """
+    with np.load(file, allow_pickle=False) as kept:
+        return float(1 - np.square(vectors(towers, tower) - kept[graph(tower, precision)]).sum(axis=1).max() / 2)

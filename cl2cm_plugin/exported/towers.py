@@ -1,14 +1,14 @@
-"""Both towers of an exported model in one precision: texts and pictures to unit vectors."""
+"""Both towers of an exported model: texts and pictures to unit vectors."""
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cl2cm_plugin.exported import folder as exported
-from cl2cm_plugin.exported.session import Session
+from cl2cm_plugin.exported.runtimes import Session, Way, open_graph
 from cl2cm_plugin.exported.tokens import TextTokens
 
 if TYPE_CHECKING:
@@ -21,27 +21,37 @@ if TYPE_CHECKING:
 
 
 class ExportedTowers:
-    """Encodes with ONNX Runtime; a tower is loaded when it is first used. What prepares an item is thread-safe.
+    """Encodes texts and pictures; a tower is loaded when it is first used. What prepares an item is thread-safe.
 
     Args:
         folder: An exported model.
         export: What `cl2cm_plugin.exported.folder.read` gave for it.
-        precision: ``fp32`` or ``int8``.
+        text: How the text tower is computed.
+        image: How the image tower is computed.
         threads: Threads that work on one batch; the runtime's choice if 0.
+
+    Raises:
+        UserError: Here or when a tower is loaded: a file is not what was exported.
     """
 
-    def __init__(self, folder: Path, export: Export, precision: str, threads: int = 0) -> None:
-        self._tokens = TextTokens(folder / exported.TOKENIZER, export.max_tokens, export.padding)
+    def __init__(self, folder: Path, export: Export, text: Way, image: Way, threads: int = 0) -> None:
+        self._file = partial(exported.checked, folder, export)
+        self._tokens = TextTokens(self._file(exported.TOKENIZER), export.max_tokens, export.padding)
         self._preprocessing = export.preprocessing
-        self._folder, self._precision, self._threads = folder, precision, threads
+        self._ways = {"text": text, "image": image}
+        self._threads = threads
 
     @cached_property
     def _text(self) -> Session:
-        return Session(self._folder / exported.graph("text", self._precision), self._threads)
+        return self._open("text")
 
     @cached_property
     def _image(self) -> Session:
-        return Session(self._folder / exported.graph("image", self._precision), self._threads)
+        return self._open("image")
+
+    def _open(self, tower: str) -> Session:
+        way = self._ways[tower]
+        return open_graph(self._file(exported.graph(tower, way.stored)), way, self._threads)
 
     def prepare_text(self, text: str) -> list[int]:
         """Give a text's token ids."""

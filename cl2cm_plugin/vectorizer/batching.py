@@ -6,6 +6,8 @@ import asyncio
 import hashlib
 import itertools
 import logging
+import math
+import time
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -28,7 +30,7 @@ class BusyError(Exception):
 
 
 def _no_length(_payload: Any) -> int:
-    return 0
+    return 1
 
 
 @dataclass(frozen=True)
@@ -37,51 +39,93 @@ class Lane:
 
     Attributes:
         encode: Turns n payloads into an array of shape (n, dimensions), in order. Runs in the engine's thread.
-        prepare: Turns an item's content into a payload, or raises; runs in a thread of its own before the item is
-            queued, so that it overlaps with the engine. Without it the content is the payload.
+        prepare: Turns an item's content into a payload, or raises; runs in the lane's threads before the item is
+            queued, so that it overlaps with the engine.
+        threads: How many of them there are.
+        prepared_together: How many items a thread takes at once; where preparing is quick, going to and fro is not.
         length: What makes a payload expensive; items of like length go into one batch.
-        weight: How many of the engine's inputs a payload is, so that a batch of heavy ones holds fewer.
+        max_batch: Most items in a batch.
+        max_length: Most of what a batch may cost: its longest payload's length times its items; a longer payload goes
+            alone.
     """
 
     encode: Callable[[list[Any]], np.ndarray]
-    prepare: Callable[[str], Any] | None = None
+    prepare: Callable[[str], Any]
+    threads: int = 1
+    prepared_together: int = 1
     length: Callable[[Any], int] = _no_length
-    weight: int = 1
+    max_batch: int = 32
+    max_length: float = math.inf
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch that the engine computed.
+
+    Attributes:
+        modality: Its lane.
+        waits: For each item the seconds that it waited, prepared, until the batch began; with several models behind
+            one engine the batch may have waited for another's.
+        seconds: What the batch took.
+    """
+
+    modality: str
+    waits: list[float]
+    seconds: float
 
 
 @dataclass(eq=False)
 class _Job:
-    """One distinct content that someone waits for."""
+    """One distinct content that someone waits for; its payload is the content until that is prepared."""
 
     key: bytes
     number: int
     queue: _Queue
     future: asyncio.Future[np.ndarray]
     payload: Any = None
-    preparation: asyncio.Task[None] | None = None
+    queued: float = 0.0
+    with_engine: bool = False
     waiters: int = 0
 
 
 @dataclass
 class _Queue:
-    """What waits for the engine in one modality, in order of arrival."""
+    """What waits in one modality, in order of arrival: first to be prepared, then for the engine."""
 
+    modality: str
     lane: Lane
+    unprepared: dict[bytes, _Job] = field(default_factory=dict)
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
     jobs: dict[bytes, _Job] = field(default_factory=dict)
+
+    def take_unprepared(self) -> list[_Job]:
+        """Take out the oldest jobs that are not prepared."""
+        jobs = list(itertools.islice(self.unprepared.values(), self.lane.prepared_together))
+        for job in jobs:
+            del self.unprepared[job.key]
+        return jobs
 
     def oldest(self) -> _Job:
         return next(iter(self.jobs.values()))
 
-    def take(self, count: int) -> list[_Job]:
+    def take(self) -> list[_Job]:
         """Take out the oldest job and those of like length, so that little of the batch is padding."""
+        count = self.lane.max_batch
         window = list(itertools.islice(self.jobs.values(), WINDOW * count))
-        ordered = sorted(window, key=lambda job: self.lane.length(job.payload))
+        ordered = sorted(window, key=self._length)
         place = ordered.index(window[0])
         start = max(0, min(place - count // 2, len(ordered) - count))
         batch = ordered[start : start + count]
+        while len(batch) > 1 and len(batch) * self._length(batch[-1]) > self.lane.max_length:
+            # The longest is left for later, unless it is the one that has waited longest.
+            batch.pop(0 if batch[-1] is window[0] else -1)
         for job in batch:
             del self.jobs[job.key]
+            job.with_engine = True
         return batch
+
+    def _length(self, job: _Job) -> int:
+        return self.lane.length(job.payload)
 
 
 class Batcher:
@@ -93,10 +137,9 @@ class Batcher:
     Args:
         lanes: What to do with each modality.
         engine_thread: Runs every batch; must have one worker, so that no two batches compete for the cores.
-        max_batch: Most items in a batch, by their lane's weight.
         max_queue: Most items that wait, over all modalities.
-        prepare_threads: How many items are prepared at once.
         remembered: How many vectors are remembered.
+        on_batch: Told of every batch that was computed.
     """
 
     def __init__(
@@ -104,23 +147,24 @@ class Batcher:
         lanes: Mapping[str, Lane],
         engine_thread: Executor,
         *,
-        max_batch: int,
         max_queue: int,
-        prepare_threads: int = 1,
         remembered: int = 0,
+        on_batch: Callable[[Batch], None] = lambda _batch: None,
     ) -> None:
-        self._queues = {modality: _Queue(lane) for modality, lane in lanes.items()}
+        self._queues = {modality: _Queue(modality, lane) for modality, lane in lanes.items()}
         self._engine_thread = engine_thread
-        self._prepare_threads = ThreadPoolExecutor(prepare_threads, thread_name_prefix="prepare")
-        self._max_batch = max_batch
         self._max_queue = max_queue
         self._remembered = RememberedVectors(remembered)
+        self._on_batch = on_batch
         self._in_flight: dict[bytes, _Job] = {}
-        self._preparing: set[asyncio.Task[None]] = set()
+        self._with_engine = 0
         self._numbers = itertools.count()
         self._closed = False
         self._arrived = asyncio.Event()
-        self._worker = asyncio.create_task(self._work())
+        # Each lane has its own threads: a text does not wait for a picture that waits for room.
+        self._threads = ThreadPoolExecutor(sum(lane.threads for lane in lanes.values()), thread_name_prefix="prepare")
+        preparers = [self._prepare(queue) for queue in self._queues.values() for _ in range(queue.lane.threads)]
+        self._workers = [asyncio.create_task(work) for work in (self._work(), *preparers)]
 
     async def vector(self, modality: str, content: str) -> np.ndarray:
         """Compute, or remember, the vector of one item.
@@ -153,49 +197,61 @@ class Batcher:
             # The traceback of a failure holds this frame, and the job the failure: a circle that would keep `content`.
             del job
 
+    def waiting(self) -> int:
+        """Count the items that wait for the engine, or are being prepared for it."""
+        return len(self._in_flight) - self._with_engine
+
     async def close(self) -> None:
         """Take nothing more, finish what waits, and stop."""
         self._closed = True
         if self._in_flight:
             await asyncio.wait([job.future for job in self._in_flight.values()])
-        self._worker.cancel()
-        self._prepare_threads.shutdown(wait=False, cancel_futures=True)
+        for worker in self._workers:
+            worker.cancel()
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _admit(self, key: bytes, queue: _Queue, content: str) -> _Job:
-        waiting = len(self._preparing) + sum(len(one.jobs) for one in self._queues.values())
-        if self._closed or waiting >= self._max_queue:
+        if self._closed or self.waiting() >= self._max_queue:
             raise BusyError
         future = asyncio.get_running_loop().create_future()
-        job = self._in_flight[key] = _Job(key, next(self._numbers), queue, future)
-        if queue.lane.prepare is None:
-            self._enqueue(job, content)
-        else:
-            job.preparation = asyncio.create_task(self._prepare(job, queue.lane.prepare, content))
-            self._preparing.add(job.preparation)
-            job.preparation.add_done_callback(self._preparing.discard)
+        job = self._in_flight[key] = _Job(key, next(self._numbers), queue, future, content)
+        queue.unprepared[key] = job
+        queue.arrived.set()
         return job
 
-    async def _prepare(self, job: _Job, prepare: Callable[[str], Any], content: str) -> None:
-        try:
-            loop = asyncio.get_running_loop()
-            payload = await loop.run_in_executor(self._prepare_threads, prepare, content)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is the answer to this item
-            self._finish(job, error)
-        else:
-            self._enqueue(job, payload)
+    async def _prepare(self, queue: _Queue) -> None:
+        """Prepare the items of a lane, for ever; a lane has as many such tasks as threads."""
+        loop = asyncio.get_running_loop()
+        while True:
+            jobs = queue.take_unprepared()
+            if not jobs:
+                queue.arrived.clear()
+                await queue.arrived.wait()
+                continue
+            payloads = await loop.run_in_executor(self._threads, _prepared, queue.lane, [job.payload for job in jobs])
+            for job, payload in zip(jobs, payloads, strict=True):
+                if job.future.done():
+                    # Nobody waits for it any more.
+                    continue
+                if isinstance(payload, Exception):
+                    self._finish(job, payload)
+                else:
+                    self._enqueue(job, payload)
+            # Nothing of them is kept until the next ones come.
+            del jobs, job, payloads, payload
 
     def _enqueue(self, job: _Job, payload: Any) -> None:
         job.payload = payload
-        job.preparation = None
+        job.queued = time.monotonic()
         job.queue.jobs[job.key] = job
         self._arrived.set()
 
     def _abandon(self, job: _Job) -> None:
         """Forget a job that nobody waits for; one that the engine has already is left to be remembered."""
-        if job.preparation is not None:
-            job.preparation.cancel()
-        elif job.queue.jobs.pop(job.key, None) is None:
+        if job.with_engine:
             return
+        job.queue.unprepared.pop(job.key, None)
+        job.queue.jobs.pop(job.key, None)
         del self._in_flight[job.key]
         job.payload = None
         job.future.cancel()
@@ -205,15 +261,20 @@ class Batcher:
             waiting = [queue for queue in self._queues.values() if queue.jobs]
             if waiting:
                 queue = min(waiting, key=lambda queue: queue.oldest().number)
-                await self._run(queue.lane, queue.take(max(1, self._max_batch // queue.lane.weight)))
+                jobs = queue.take()
+                self._with_engine += len(jobs)
+                await self._run(queue, jobs)
+                del jobs
             else:
                 self._arrived.clear()
                 await self._arrived.wait()
 
-    async def _run(self, lane: Lane, jobs: list[_Job]) -> None:
+    async def _run(self, queue: _Queue, jobs: list[_Job]) -> None:
         payloads = [job.payload for job in jobs]
+        start = time.monotonic()
         try:
-            vectors = await asyncio.get_running_loop().run_in_executor(self._engine_thread, lane.encode, payloads)
+            loop = asyncio.get_running_loop()
+            vectors = await loop.run_in_executor(self._engine_thread, queue.lane.encode, payloads)
             if len(vectors) != len(jobs):
                 raise RuntimeError(f"the engine gave {len(vectors)} vectors for {len(jobs)} items")
         except Exception as error:
@@ -222,8 +283,10 @@ class Batcher:
                 self._finish(jobs[0], error)
                 return
             for job in jobs:
-                await self._run(lane, [job])
+                await self._run(queue, [job])
             return
+        waits = [start - job.queued for job in jobs]
+        self._on_batch(Batch(queue.modality, waits, time.monotonic() - start))
         for job, vector in zip(jobs, vectors, strict=True):
             # A copy, since a row would keep its whole batch in memory for as long as it is remembered.
             own = vector.copy()
@@ -233,6 +296,7 @@ class Batcher:
 
     def _finish(self, job: _Job, outcome: np.ndarray | Exception) -> None:
         del self._in_flight[job.key]
+        self._with_engine -= job.with_engine
         job.payload = None
         if isinstance(outcome, Exception):
             job.future.set_exception(_bare(outcome))
@@ -245,6 +309,17 @@ class Batcher:
 def _key(modality: str, content: str) -> bytes:
     digest = hashlib.blake2b(content.encode(errors="surrogatepass"), digest_size=24).digest()
     return modality.encode() + b":" + digest
+
+
+def _prepared(lane: Lane, contents: list[str]) -> list[Any]:
+    """Prepare contents: the payload of each, or the exception that it raised."""
+    payloads: list[Any] = []
+    for content in contents:
+        try:
+            payloads.append(lane.prepare(content))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is the answer to this item
+            payloads.append(_bare(error))
+    return payloads
 
 
 def _bare(error: Exception) -> Exception:

@@ -8,12 +8,24 @@ import io
 import re
 import threading
 import weakref
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
 
 from cl2cm_plugin.encoder.pictures import PictureError, open_header, to_rgb
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from PIL import Image
+
+    from cl2cm_plugin.vectorizer.engines import PreparedImage
+
+Kept = TypeVar("Kept")
+
+# A progressive JPEG is decoded once for each of its scans: ten are usual, thousands are an attack.
+_SCAN, _MOST_SCANS = b"\xff\xda", 256
 
 _DATA_PREFIX = re.compile(r"\s*data:([^,]{0,200}),", re.IGNORECASE)
 _ADDRESS = re.compile(r"\s*[a-z][a-z0-9+.-]{1,10}://", re.IGNORECASE)
@@ -28,7 +40,7 @@ class MediaError(ValueError):
 
 
 class PixelBudget:
-    """Holds back the decoding of pictures while too many decoded ones are in memory.
+    """Holds back the decoding of pictures while too much of what was decoded is in memory.
 
     Args:
         pixels: How many pixels may be decoded and alive at once; a larger picture is let in when it is alone.
@@ -37,43 +49,73 @@ class PixelBudget:
     def __init__(self, pixels: int) -> None:
         self._pixels = pixels
         self._used = 0
-        # Reentrant by default, which it must be: `free` may run in a garbage collection inside `take`.
+        # Reentrant by default, which it must be: room may be given back in a garbage collection inside `room`.
         self._changed = threading.Condition()
 
-    def take(self, pixels: int) -> None:
-        """Wait until there is room for a picture of so many pixels, and occupy it."""
+    @contextmanager
+    def room(self, pixels: int) -> Iterator[Room]:
+        """Wait until there is room for so many pixels, and occupy it until the block ends or what it keeps is gone."""
         with self._changed:
             self._changed.wait_for(lambda: not self._used or self._used + pixels <= self._pixels)
             self._used += pixels
+        room = Room(self, pixels)
+        try:
+            yield room
+        finally:
+            self._free(pixels - room.kept)
 
-    def free(self, pixels: int) -> None:
-        """Give the room of a picture back."""
+    def _free(self, pixels: int) -> None:
         with self._changed:
             self._used -= pixels
             self._changed.notify_all()
 
 
+class Room:
+    """Occupied room of a `PixelBudget`."""
+
+    def __init__(self, budget: PixelBudget, pixels: int) -> None:
+        self._budget = budget
+        self._pixels = pixels
+        self.kept = 0
+
+    def keep(self, value: Kept, pixels: int) -> Kept:
+        """Keep some of the room for as long as a value lives: no path, cancelled or failed, can forget to free it.
+
+        Args:
+            value: What was made of the pixels.
+            pixels: How many it still holds; no more than were occupied count.
+
+        Returns:
+            The value.
+        """
+        self.kept = min(pixels, self._pixels)
+        weakref.finalize(value, self._budget._free, self.kept).atexit = False
+        return value
+
+
 class PictureReader:
-    """Turns base64 text into pictures. Safe to call from several threads.
+    """Turns base64 text into what an engine takes. Safe to call from several threads.
 
     Args:
         max_pixels: Width times height of the largest picture that is decoded.
         budget: Room for decoded pixels; a call waits for it.
+        prepare: What the engine does to a decoded picture: `cl2cm_plugin.vectorizer.engines.Engine.prepare_image`.
     """
 
-    def __init__(self, max_pixels: int, budget: PixelBudget) -> None:
+    def __init__(self, max_pixels: int, budget: PixelBudget, prepare: Callable[[Image.Image], PreparedImage]) -> None:
         self._max_pixels = max_pixels
         self._budget = budget
+        self._prepare = prepare
 
-    def __call__(self, content: str) -> Image.Image:
-        """Decode one picture.
+    def __call__(self, content: str) -> PreparedImage:
+        """Decode and prepare one picture.
 
         Args:
             content: A picture file in base64; a ``data:`` prefix and white space are allowed. Nothing else is ever
                 opened: addresses and file paths are refused.
 
         Returns:
-            The picture in mode ``RGB``, as `cl2cm_plugin.encoder.pictures.to_rgb` makes it.
+            What the engine makes of the picture, as `cl2cm_plugin.encoder.pictures.to_rgb` gives it.
 
         Raises:
             MediaError: It is no base64 or no usable picture.
@@ -81,18 +123,20 @@ class PictureReader:
         data = decode_base64(content, "picture")
         try:
             image = open_header(io.BytesIO(data), self._max_pixels)
-            pixels = image.width * image.height
-            self._budget.take(pixels)
-            try:
-                image = to_rgb(image)
-                # The room is free when the picture is: no path, cancelled or failed, can forget to give it back.
-                weakref.finalize(image, self._budget.free, pixels).atexit = False
-            except BaseException:
-                self._budget.free(pixels)
-                raise
+            if image.format == "JPEG" and data.count(_SCAN) > _MOST_SCANS:
+                raise PictureError("this picture is stored in far more passes than any camera uses; save it again")
+            with self._budget.room(image.width * image.height) as room:
+                prepared = self._prepare(to_rgb(image))
+                return room.keep(prepared, pixels_of(prepared))
         except PictureError as error:
             raise MediaError(not_content(content, "picture") or str(error)) from None
-        return image
+
+
+def pixels_of(prepared: PreparedImage) -> int:
+    """Tell how many pixels of three bytes a prepared picture is worth in memory."""
+    if isinstance(prepared, np.ndarray):
+        return -(-prepared.nbytes // 3)
+    return prepared.width * prepared.height
 
 
 def decode_base64(content: str, noun: str) -> bytes:

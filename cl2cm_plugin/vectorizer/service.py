@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from cl2cm_plugin import allocator
 from cl2cm_plugin.errors import UserError
 from cl2cm_plugin.vectorizer.batching import Batcher, BusyError, Lane
 from cl2cm_plugin.vectorizer.engines import EngineError
@@ -21,14 +21,18 @@ from cl2cm_plugin.vectorizer.video import VideoReader, encode_videos
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from concurrent.futures import Executor
 
     import numpy as np
 
     from cl2cm_plugin.encoder.model_info import ModelInfo
-    from cl2cm_plugin.vectorizer.engines import Engine
+    from cl2cm_plugin.vectorizer.engines import Engine, PreparedText
+    from cl2cm_plugin.vectorizer.meters import Meters
     from cl2cm_plugin.vectorizer.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+_LETTERS_PER_TOKEN = 4
 
 
 class State(StrEnum):
@@ -47,30 +51,42 @@ class Vectorizer:
         load_engine: Makes the engine; called once, in the engine's thread, after `start`.
         info: What the model folder says of itself.
         settings: Limits and batching.
+        engine_thread: Where the engine works; it has one worker.
+        meters: What counts the batches.
 
     Attributes:
         info: As given.
         state: Whether vectors can be had.
         engine_name: What computes them; None as long as it is not loaded.
         failure: Why the engine could not be loaded, if so.
-        on_failure: Called when the engine could not be loaded.
     """
 
-    def __init__(self, load_engine: Callable[[], Engine], info: ModelInfo, settings: Settings) -> None:
+    def __init__(
+        self,
+        load_engine: Callable[[], Engine],
+        info: ModelInfo,
+        settings: Settings,
+        engine_thread: Executor,
+        meters: Meters,
+    ) -> None:
         self.info = info
         self.state = State.LOADING
         self.engine_name: str | None = None
         self.failure: Exception | None = None
-        self.on_failure: Callable[[], None] = lambda: None
         self._load_engine = load_engine
         self._settings = settings
-        self._engine_thread = ThreadPoolExecutor(1, thread_name_prefix="engine")
+        self._engine_thread = engine_thread
+        self._meters = meters
         self._batcher: Batcher | None = None
         self._loading: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """Begin to load the engine in the background; needs a running event loop."""
-        self._loading = asyncio.create_task(self._load())
+    def start(self, on_failure: Callable[[], None]) -> None:
+        """Begin to load the engine in the background; needs a running event loop.
+
+        Args:
+            on_failure: Called if it cannot be loaded.
+        """
+        self._loading = asyncio.create_task(self._load(on_failure))
 
     def drain(self) -> None:
         """Stop being ready; requests that still come are answered."""
@@ -83,7 +99,10 @@ class Vectorizer:
             self._loading.cancel()
         if self._batcher is not None:
             await self._batcher.close()
-        self._engine_thread.shutdown(wait=False, cancel_futures=True)
+
+    def waiting(self) -> int:
+        """Count the items that wait for the engine, or are being prepared for it."""
+        return 0 if self._batcher is None else self._batcher.waiting()
 
     async def vectors(self, items: Sequence[Item]) -> list[np.ndarray]:
         """Compute one vector for each item, in order.
@@ -118,14 +137,14 @@ class Vectorizer:
                 f"{item.label}: the model failed on this input; the vectorizer's log says why"
             ) from None
 
-    async def _load(self) -> None:
+    async def _load(self, on_failure: Callable[[], None]) -> None:
         try:
             engine = await asyncio.get_running_loop().run_in_executor(self._engine_thread, self._warm_engine)
         except Exception as error:
             logger.debug("the engine could not be loaded", exc_info=True)
             self.failure = error
             self.state = State.FAILED
-            self.on_failure()
+            on_failure()
             return
         self._batcher = self._make_batcher(engine)
         self.engine_name = engine.name
@@ -136,33 +155,52 @@ class Vectorizer:
         engine = self._load_engine()
         picture = Image.new("RGB", (64, 64), "white")
         for modality, vectors in (
-            (Modality.TEXT, engine.encode_texts(["warm-up"])),
-            (Modality.IMAGE, engine.encode_images([picture])),
+            (Modality.TEXT, engine.encode_texts([engine.prepare_text("warm-up")])),
+            (Modality.IMAGE, engine.encode_images([engine.prepare_image(picture)])),
         ):
             if vectors.shape != (1, self.info.dimensions):
                 raise UserError(
                     f"model {self.info.name} says that its vectors have {self.info.dimensions} dimensions, but its "
                     f"{modality} tower gives {vectors.shape[-1]}; install or train the model again."
                 )
+        # Of what loading took, a tenth is needed no more.
+        allocator.give_back()
         return engine
 
     def _make_batcher(self, engine: Engine) -> Batcher:
         settings = self._settings
         budget = PixelBudget(settings.max_decoded_pixels)
         lanes: dict[str, Lane] = {
-            Modality.TEXT: Lane(engine.encode_texts, length=len),
-            Modality.IMAGE: Lane(engine.encode_images, prepare=PictureReader(settings.max_pixels, budget)),
+            Modality.TEXT: Lane(
+                engine.encode_texts,
+                engine.prepare_text,
+                prepared_together=settings.max_batch,
+                length=_tokens,
+                max_batch=settings.max_batch,
+                max_length=settings.max_batch_tokens,
+            ),
+            Modality.IMAGE: Lane(
+                engine.encode_images,
+                PictureReader(settings.max_pixels, budget, engine.prepare_image),
+                threads=settings.decode_threads,
+                max_batch=settings.max_batch_pictures,
+            ),
             Modality.VIDEO: Lane(
                 partial(encode_videos, engine.encode_images),
-                prepare=VideoReader(settings, budget),
-                weight=settings.frames_per_video,
+                VideoReader(settings, budget, engine.prepare_image),
+                threads=settings.decode_threads,
+                max_batch=max(1, settings.max_batch_pictures // settings.frames_per_video),
             ),
         }
         return Batcher(
             lanes,
             self._engine_thread,
-            max_batch=settings.max_batch,
             max_queue=settings.max_queue,
-            prepare_threads=settings.decode_threads,
             remembered=settings.remembered_vectors,
+            on_batch=partial(self._meters.batch, self.info.name),
         )
+
+
+def _tokens(prepared: PreparedText) -> int:
+    """Count a text's tokens, or guess them from its letters."""
+    return len(prepared) if isinstance(prepared, list) else 1 + len(prepared) // _LETTERS_PER_TOKEN

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 ENVIRONMENT_PREFIX = "CL2CM_"
 MEBIBYTE = 1024 * 1024
+LOG_FORMATS = ("text", "json")
 _MAX_PORT = 65_535
 _MAY_BE_ZERO = {"port", "remembered_vectors"}
 
@@ -30,9 +31,12 @@ class Settings:
     Every field can be given as an environment variable: ``CL2CM_MAX_BATCH=16`` (see `from_environment`).
 
     Attributes:
-        host: Address to listen on. Beyond ``127.0.0.1`` anyone who reaches the port can use the vectorizer: it has no
-            passwords.
+        host: Address to listen on. Beyond ``127.0.0.1`` anyone who reaches the port can use the vectorizer, unless
+            there is a ``token``.
         port: TCP port; 0 takes a free one.
+        token: What callers must show, as ``Authorization: Bearer`` or as the password of ``Authorization: Basic``
+            (Weaviate sends the latter for an address like ``http://any:TOKEN@host:9000``); empty asks for none.
+        log_format: ``text``, or ``json`` with one object a line.
         max_body_bytes: Longest request body; a longer one is answered 413.
         max_held_bytes: Bodies of all requests in progress together; more are answered 503, so that a burst of large
             pictures cannot exhaust the memory.
@@ -47,16 +51,21 @@ class Settings:
         max_video_frames: Most frames in a video file, of which only some are decoded.
         frames_per_video: How many of them, evenly spread, the model sees. Collections made with another number hold
             vectors of other frames.
-        max_batch: Most items that the model sees at once; each frame of a video counts, but they stay together.
+        max_batch: Most texts that the model sees at once.
+        max_batch_tokens: Most tokens that it sees at once, padding included; a longer text goes alone.
+        max_batch_pictures: Most pictures that it sees at once; each frame of a video counts, but they stay together.
+            On a CPU more are no faster, and cost memory.
         max_queue: Most items that wait for the model, of all kinds together; more are answered 503.
         request_timeout: Seconds after which a request is answered 503. Weaviate gives up after 50.
-        decode_threads: Threads that decode pictures and videos while the model computes.
+        decode_threads: Threads that decode pictures while the model computes, and as many that decode videos.
         remembered_vectors: How many recent vectors are kept, since Weaviate asks for the same picture once per named
             vector; 0 keeps none.
     """
 
     host: str = "127.0.0.1"
     port: int = 9000
+    token: str = field(default="", repr=False)
+    log_format: str = "text"
     max_body_bytes: int = 32 * MEBIBYTE
     max_held_bytes: int = 512 * MEBIBYTE
     max_items: int = 256
@@ -69,6 +78,8 @@ class Settings:
     max_video_frames: int = 20_000
     frames_per_video: int = FRAMES
     max_batch: int = 32
+    max_batch_tokens: int = 1024
+    max_batch_pictures: int = 8
     max_queue: int = 1024
     request_timeout: float = 40.0
     decode_threads: int = field(default_factory=_decode_threads)
@@ -81,6 +92,10 @@ class Settings:
                 continue
             if value < 0 or (value == 0 and one.name not in _MAY_BE_ZERO):
                 raise UserError(f"the vectorizer's setting {one.name} is {value}; it must be above zero.")
+        if self.log_format not in LOG_FORMATS:
+            raise UserError(
+                f"the vectorizer's log_format is {self.log_format}; it must be {' or '.join(LOG_FORMATS)}."
+            )
         if self.port > _MAX_PORT:
             raise UserError(f"port {self.port} does not exist; choose one from 1 to {_MAX_PORT}, or 0 for a free one.")
         if self.max_held_bytes < self.max_body_bytes:

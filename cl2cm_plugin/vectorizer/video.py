@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import itertools
 import tempfile
-import weakref
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,13 +14,14 @@ import numpy as np
 from cl2cm_plugin.encoder.video import pool_frames, read_frames
 from cl2cm_plugin.errors import UserError
 from cl2cm_plugin.vectorizer.engines import checked
-from cl2cm_plugin.vectorizer.media import MediaError, decode_base64, not_content
+from cl2cm_plugin.vectorizer.media import MediaError, decode_base64, not_content, pixels_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from PIL import Image
 
+    from cl2cm_plugin.vectorizer.engines import PreparedImage
     from cl2cm_plugin.vectorizer.media import PixelBudget
     from cl2cm_plugin.vectorizer.settings import Settings
 
@@ -35,23 +35,27 @@ class Frames:
     """What stands for a video.
 
     Attributes:
-        images: Pictures in mode ``RGB``, in the order of time; one or more.
+        images: Its frames as the engine takes pictures, in the order of time; one or more.
     """
 
-    images: list[Image.Image]
+    images: list[PreparedImage]
 
 
 class VideoReader:
-    """Turns base64 text into frames. Safe to call from several threads.
+    """Turns base64 text into frames that an engine takes. Safe to call from several threads.
 
     Args:
         settings: The limits.
         budget: Room for decoded pixels; a call waits for it.
+        prepare: What the engine does to a decoded picture: `cl2cm_plugin.vectorizer.engines.Engine.prepare_image`.
     """
 
-    def __init__(self, settings: Settings, budget: PixelBudget) -> None:
+    def __init__(
+        self, settings: Settings, budget: PixelBudget, prepare: Callable[[Image.Image], PreparedImage]
+    ) -> None:
         self._settings = settings
         self._budget = budget
+        self._prepare = prepare
         self._max_pixels = min(settings.max_pixels, settings.max_decoded_pixels // settings.frames_per_video)
 
     def __call__(self, content: str) -> Frames:
@@ -72,15 +76,9 @@ class VideoReader:
             pixels = self._check(data) * self._settings.frames_per_video
         except MediaError as error:
             raise MediaError(not_content(content, "video") or str(error)) from None
-        self._budget.take(pixels)
-        try:
-            frames = Frames(self._frames(data))
-            # The room is free when the frames are: no path, cancelled or failed, can forget to give it back.
-            weakref.finalize(frames, self._budget.free, pixels).atexit = False
-        except BaseException:
-            self._budget.free(pixels)
-            raise
-        return frames
+        with self._budget.room(pixels) as room:
+            frames = Frames([self._prepare(image) for image in self._frames(data)])
+            return room.keep(frames, sum(map(pixels_of, frames.images)))
 
     def _frames(self, data: bytes) -> list[Image.Image]:
         with tempfile.NamedTemporaryFile(prefix="cl2cm-") as file:
@@ -131,11 +129,11 @@ def _measured(data: bytes, most_frames: int) -> tuple[int, int, int, float]:
     return stream.codec_context.width, stream.codec_context.height, len(times), seconds
 
 
-def encode_videos(encode_images: Callable[[list[Image.Image]], np.ndarray], videos: list[Frames]) -> np.ndarray:
+def encode_videos(encode_images: Callable[[list[PreparedImage]], np.ndarray], videos: list[Frames]) -> np.ndarray:
     """Encode videos as the engine encodes pictures.
 
     Args:
-        encode_images: Turns pictures into unit vectors, shape (pictures, dimensions).
+        encode_images: Turns prepared pictures into unit vectors, shape (pictures, dimensions).
         videos: Their frames.
 
     Returns:

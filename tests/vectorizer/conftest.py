@@ -18,8 +18,8 @@ from starlette.testclient import TestClient
 
 from cl2cm_plugin.encoder.model_info import ModelInfo, fingerprint, write
 from cl2cm_plugin.encoder.video import read_frames
-from cl2cm_plugin.vectorizer.app import create_app
 from cl2cm_plugin.vectorizer.settings import Settings
+from cl2cm_plugin.vectorizer.web.app import create_app
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,6 +41,12 @@ class FakeEngine:
         self.gate = threading.Event()
         self.gate.set()
 
+    def prepare_text(self, text):
+        return text
+
+    def prepare_image(self, image):
+        return image
+
     def encode_texts(self, texts):
         self._record(texts)
         if any("poison" in text for text in texts):
@@ -56,6 +62,11 @@ class FakeEngine:
         assert self.gate.wait(10)
         time.sleep(self.delay)
         self.batches.append(list(batch))
+
+
+def as_it_is(image: Image.Image) -> Image.Image:
+    """What an engine prepares that takes pictures as they are."""
+    return image
 
 
 def text_vector(text: str) -> np.ndarray:
@@ -169,7 +180,7 @@ def serve(engine):
 
     @contextmanager
     def open_client(load_engine=lambda: engine, *, ready=True, info=INFO, **settings):
-        app = create_app(load_engine, info, Settings(**settings))
+        app = create_app([(info, load_engine)], Settings(**settings))
         with TestClient(app, raise_server_exceptions=False) as client:
             deadline = time.monotonic() + 5
             while ready and client.get("/.well-known/ready").status_code != 204:

@@ -45,7 +45,7 @@ def test_not_ready_until_both_towers_have_run_once(serve, engine):
 
 
 def test_not_ready_while_draining_yet_answering(client):
-    client.app.state.vectorizer.drain()
+    client.app.state.models.usual.drain()
     assert client.get("/.well-known/ready").status_code == 503
     assert client.post("/vectorize", json={"texts": ["a"]}).status_code == 200
 
@@ -55,7 +55,7 @@ def test_a_model_that_cannot_be_loaded_is_never_ready(serve):
         raise OSError("no such weights")
 
     with serve(load, ready=False) as client:
-        vectorizer = client.app.state.vectorizer
+        vectorizer = client.app.state.models.usual
         while vectorizer.failure is None:
             time.sleep(0.005)
         assert client.get("/.well-known/ready").status_code == 503
@@ -68,9 +68,9 @@ def test_an_engine_of_another_width_than_the_folder_says_is_refused(serve):
             return np.ones((len(images), 9), dtype=np.float32)
 
     with serve(Wide, ready=False) as client:
-        while client.app.state.vectorizer.failure is None:
+        while client.app.state.models.usual.failure is None:
             time.sleep(0.005)
-        assert "image tower gives 9" in str(client.app.state.vectorizer.failure)
+        assert "image tower gives 9" in str(client.app.state.models.usual.failure)
 
 
 def test_meta_says_what_is_served(client):
@@ -124,7 +124,7 @@ def test_a_fault_of_our_own_says_nothing_of_its_inside(client, monkeypatch):
     async def fault(_items):
         raise KeyError("/secret/path")
 
-    monkeypatch.setattr(client.app.state.vectorizer, "vectors", fault)
+    monkeypatch.setattr(client.app.state.models.usual, "vectors", fault)
     response = client.post("/vectorize", json={"texts": ["a"]})
     assert response.status_code == 500
     assert response.json() == {"error": "internal error; the vectorizer's log says why"}

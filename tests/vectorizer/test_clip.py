@@ -131,7 +131,7 @@ def test_bodies_that_are_held_together_are_limited_and_given_back(serve, engine)
         answers = []
         thread = threading.Thread(target=lambda: answers.append(post(client, texts=["x" * 8000])))
         thread.start()
-        wait_until(lambda: client.app.state.vectorizer._batcher._in_flight)
+        wait_until(lambda: client.app.state.models.usual._batcher._in_flight)
         assert "busy" in error_of(post(client, texts=["y" * 8000]), 503)
         engine.gate.set()
         thread.join()
@@ -143,7 +143,7 @@ def test_a_full_queue_is_answered_busy_in_the_words_that_weaviate_knows(serve, e
     with serve(max_queue=1) as client:
         engine.gate.clear()
         threads = [threading.Thread(target=post, args=(client,), kwargs={"texts": [text]}) for text in "ab"]
-        batcher = client.app.state.vectorizer._batcher
+        batcher = client.app.state.models.usual._batcher
         for count, thread in enumerate(threads):
             thread.start()
             wait_until(lambda count=count: (len(batcher._in_flight), waiting(batcher)) == (count + 1, count))

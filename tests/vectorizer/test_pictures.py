@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gc
+import io
 import struct
 import threading
 import zlib
@@ -13,15 +14,16 @@ import pytest
 from PIL import Image
 
 from cl2cm_plugin.encoder.pictures import PictureError, open_picture
+from cl2cm_plugin.vectorizer import media
 from cl2cm_plugin.vectorizer.media import MediaError, PictureReader, PixelBudget
 
-from .conftest import encoded
+from .conftest import as_it_is, encoded
 
 RED, WHITE = (255, 0, 0), (255, 255, 255)
 
 
 def read(content: str, max_pixels: int = 10_000) -> Image.Image:
-    return PictureReader(max_pixels, PixelBudget(10 * max_pixels))(content)
+    return PictureReader(max_pixels, PixelBudget(10 * max_pixels), as_it_is)(content)
 
 
 def corner(content: str) -> tuple[int, ...]:
@@ -190,7 +192,7 @@ def test_training_and_serving_see_the_same_pixels(tmp_path):
 
 
 def test_decoding_pauses_until_earlier_pictures_are_gone():
-    reader = PictureReader(100, PixelBudget(150))
+    reader = PictureReader(100, PixelBudget(150), as_it_is)
     first = reader(encoded(Image.new("RGB", (10, 10))))
     second: list[Image.Image] = []
     thread = threading.Thread(target=lambda: second.append(reader(encoded(Image.new("RGB", (10, 9))))), daemon=True)
@@ -207,7 +209,7 @@ def test_a_failed_picture_gives_its_room_back():
     gc.disable()
     try:
         budget = PixelBudget(10_000)
-        reader = PictureReader(10_000, budget)
+        reader = PictureReader(10_000, budget, as_it_is)
         data = base64.b64decode(encoded(Image.effect_noise((90, 90), 90)))
         for _ in range(3):
             with pytest.raises(MediaError):
@@ -219,8 +221,30 @@ def test_a_failed_picture_gives_its_room_back():
 
 def test_a_picture_above_the_whole_budget_is_let_in_alone():
     budget = PixelBudget(10)
-    budget.take(50)
-    budget.free(50)
+    with budget.room(50):
+        pass
+    assert budget._used == 0
+
+
+def test_a_prepared_picture_holds_the_room_of_its_own_pixels_alone():
+    budget = PixelBudget(10_000)
+    reader = PictureReader(10_000, budget, lambda image: np.zeros((3, 8, 8), dtype=np.float32))
+
+    prepared = reader(encoded(Image.new("RGB", (90, 90))))
+    assert budget._used == 8 * 8 * 4
+    del prepared
+    assert budget._used == 0
+
+
+def test_a_jpeg_of_endlessly_many_passes_is_refused_before_decoding(monkeypatch):
+    stream = io.BytesIO()
+    Image.effect_noise((64, 64), 90).save(stream, "JPEG", progressive=True)
+    usual = stream.getvalue()
+    start = usual.index(b"\xff\xda")
+    monkeypatch.setattr(media, "to_rgb", lambda _image: pytest.fail("it was decoded"))
+
+    with pytest.raises(MediaError, match="far more passes than any camera uses"):
+        read(base64.b64encode(usual[:start] + usual[start:-2] * 100 + usual[-2:]).decode())
 
 
 def test_formats_outside_the_list_are_refused():

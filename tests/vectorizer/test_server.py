@@ -17,10 +17,9 @@ import numpy as np
 import pytest
 
 from cl2cm_plugin.errors import UserError
-from cl2cm_plugin.vectorizer.app import create_app
 from cl2cm_plugin.vectorizer.background import background
-from cl2cm_plugin.vectorizer.server import _Server, bind, run, url_of
 from cl2cm_plugin.vectorizer.settings import Settings
+from cl2cm_plugin.vectorizer.web.server import _Server, bind, run, url_of
 
 from .conftest import INFO, FakeEngine, text_vector
 
@@ -39,14 +38,13 @@ def running(engine, monkeypatch, **settings):
     monkeypatch.setattr(_Server, "startup", _recording(_Server.startup, servers))
     settings = Settings(**settings)
     bound = bind("127.0.0.1", 0)
-    app = create_app(lambda: engine, INFO, settings)
-    thread = threading.Thread(target=run, args=(app, bound, settings))
+    thread = threading.Thread(target=run, args=([(INFO, lambda: engine)], bound, settings))
     thread.start()
     url = url_of(bound)
     try:
         wait_until(lambda: status(url) == 204)
         engine.batches.clear()
-        yield url, app.state.vectorizer
+        yield url, servers[0]._models.usual
     finally:
         servers[0].should_exit = True
         thread.join(10)
@@ -140,7 +138,7 @@ def test_a_model_that_cannot_be_loaded_ends_the_server():
 
     settings = Settings()
     with pytest.raises(UserError, match=r"could not be loaded \(OSError: no such weights"):
-        run(create_app(load, INFO, settings), bind("127.0.0.1", 0), settings)
+        run([(INFO, load)], bind("127.0.0.1", 0), settings)
 
 
 def test_the_command_serves_a_model_folder_until_it_is_told_to_stop(tiny_model):

@@ -19,7 +19,7 @@ from cl2cm_plugin.vectorizer.media import MediaError, PixelBudget
 from cl2cm_plugin.vectorizer.settings import Settings
 from cl2cm_plugin.vectorizer.video import Frames, VideoReader, encode_videos
 
-from .conftest import film, image_vector, wait_until
+from .conftest import as_it_is, film, image_vector, wait_until
 
 av = pytest.importorskip("av")
 FRAME = 32 * 24
@@ -27,7 +27,7 @@ FRAME = 32 * 24
 
 def reader(budget=None, **settings):
     settings = Settings(**settings)
-    return VideoReader(settings, budget or PixelBudget(settings.max_decoded_pixels))
+    return VideoReader(settings, budget or PixelBudget(settings.max_decoded_pixels), as_it_is)
 
 
 @pytest.fixture
@@ -178,8 +178,8 @@ def test_the_engine_sees_no_more_frames_at_once_than_pictures(serve, engine, tmp
         {"texts": ["what occupies the engine"]},
         {"video": [content_of(film(tmp_path / f"{level}.mp4", [level] * 4)) for level in range(0, 250, 50)]},
     ]
-    with serve(max_batch=8, frames_per_video=4) as client, ThreadPoolExecutor(2) as pool:
-        batcher = client.app.state.vectorizer._batcher
+    with serve(max_batch_pictures=8, frames_per_video=4) as client, ThreadPoolExecutor(2) as pool:
+        batcher = client.app.state.models.usual._batcher
         engine.gate.clear()
         answers = [pool.submit(client.post, "/vectorize", json=bodies[0])]
         wait_until(lambda: batcher._in_flight and not batcher._queues["text"].jobs)

@@ -16,7 +16,7 @@ from cl2cm_plugin.collections.server_binary import server_binary
 from cl2cm_plugin.encoder import model_store
 from cl2cm_plugin.errors import UserError
 from cl2cm_plugin.vectorizer.background import background
-from cl2cm_plugin.vectorizer.server import bind
+from cl2cm_plugin.vectorizer.web.server import bind
 from trainer import contact_sheet
 from trainer import corpus as corpora
 from trainer import recipe as recipes

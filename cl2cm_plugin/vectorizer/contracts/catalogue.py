@@ -70,3 +70,18 @@ SHARED = tuple(
     for path in dict.fromkeys(contract.path for contract in CONTRACTS)
 )
 FORCED = tuple(Endpoint(f"/c/{contract.name}{contract.path}", (contract,)) for contract in CONTRACTS)
+_SHARED = {endpoint.path: endpoint for endpoint in SHARED}
+_ALONE = {(contract.path, contract.name): Endpoint(contract.path, (contract,)) for contract in CONTRACTS}
+
+
+def endpoint_at(path: str, contract: str | None = None) -> Endpoint | None:
+    """Find what is served at a path.
+
+    Args:
+        path: The path, without any prefix.
+        contract: Name of the one contract that is wanted there; None for all.
+
+    Returns:
+        The endpoint; None if there is none.
+    """
+    return _SHARED.get(path) if contract is None else _ALONE.get((path, contract))

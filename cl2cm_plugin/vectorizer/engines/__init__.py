@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
+from PIL import Image
 
-if TYPE_CHECKING:
-    from PIL import Image
+PreparedText: TypeAlias = str | list[int]
+"""A text as an engine takes it: as it is, or its token ids."""
+PreparedImage: TypeAlias = Image.Image | np.ndarray
+"""A picture as an engine takes it: in mode ``RGB``, or its pixels as float32 of shape (3, height, width)."""
 
 _UNIT_TOLERANCE = 1e-3
 
@@ -17,9 +20,10 @@ class EngineError(ValueError):
 
 
 class Engine(Protocol):
-    """Two towers that give vectors of one space. Called from one thread at a time.
+    """Two towers that give vectors of one space.
 
-    Any exception fails the batch; the batch is then tried again item by item.
+    What prepares an item may be called from any thread, also while a batch is encoded; batches are encoded one at a
+    time. Any exception of a batch fails it; it is then tried again item by item.
 
     Attributes:
         name: What it is, for people: ``onnx-int8``.
@@ -27,21 +31,41 @@ class Engine(Protocol):
 
     name: str
 
-    def encode_texts(self, texts: list[str]) -> np.ndarray:
+    def prepare_text(self, text: str) -> PreparedText:
+        """Prepare a text.
+
+        Args:
+            text: Any string, also an empty one; never read as a file's name or address.
+
+        Returns:
+            What `encode_texts` takes; the longer, the more it costs.
+        """
+
+    def prepare_image(self, image: Image.Image) -> PreparedImage:
+        """Prepare a picture.
+
+        Args:
+            image: A picture in mode ``RGB``.
+
+        Returns:
+            What `encode_images` takes.
+        """
+
+    def encode_texts(self, texts: list[Any]) -> np.ndarray:
         """Encode texts.
 
         Args:
-            texts: Any strings, also empty ones; never read as file names or addresses.
+            texts: What `prepare_text` gave.
 
         Returns:
             Unit vectors in the order of the texts: float32 of shape (texts, dimensions).
         """
 
-    def encode_images(self, images: list[Image.Image]) -> np.ndarray:
+    def encode_images(self, images: list[Any]) -> np.ndarray:
         """Encode pictures.
 
         Args:
-            images: Pictures in mode ``RGB``.
+            images: What `prepare_image` gave.
 
         Returns:
             Unit vectors in the order of the pictures: float32 of shape (pictures, dimensions).

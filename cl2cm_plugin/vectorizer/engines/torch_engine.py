@@ -34,6 +34,14 @@ class TorchEngine:
         # Convolutions are a third faster in this layout; it changes nothing else.
         self._model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
+    def prepare_text(self, text: str) -> str:
+        """Leave a text as it is: see `Engine.prepare_text`."""
+        return text
+
+    def prepare_image(self, image: Image.Image) -> Image.Image:
+        """Leave a picture as it is: see `Engine.prepare_image`."""
+        return image
+
     def encode_texts(self, texts: list[str]) -> np.ndarray:
         """Encode texts: see `Engine.encode_texts`."""
         # A plain string that names a picture file or an address would be opened by sentence-transformers.

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from cl2cm_plugin.errors import UserError
+from cl2cm_plugin.vectorizer.web.app import create_app
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from types import FrameType
 
-    from fastapi import FastAPI
-
-    from cl2cm_plugin.vectorizer.service import Vectorizer
+    from cl2cm_plugin.encoder.model_info import ModelInfo
+    from cl2cm_plugin.vectorizer.engines import Engine
+    from cl2cm_plugin.vectorizer.models import Models
     from cl2cm_plugin.vectorizer.settings import Settings
 
 # Weaviate opens a connection for nearly every object of a burst.
@@ -59,49 +61,50 @@ def url_of(bound: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def run(app: FastAPI, bound: socket.socket, settings: Settings) -> None:
+def run(served: Sequence[tuple[ModelInfo, Callable[[], Engine]]], bound: socket.socket, settings: Settings) -> None:
     """Serve until SIGTERM or Ctrl-C; requests that are under way are answered first.
 
     Args:
-        app: From `cl2cm_plugin.vectorizer.app.create_app`.
+        served: The models, as `cl2cm_plugin.vectorizer.web.app.create_app` takes them.
         bound: From `bind`.
-        settings: Those of the app.
+        settings: Limits and batching.
 
     Raises:
-        UserError: The model could not be loaded.
+        UserError: A model could not be loaded.
     """
-    vectorizer: Vectorizer = app.state.vectorizer
+    app = create_app(served, settings, lambda: server.stop())
+    models: Models = app.state.models
     config = uvicorn.Config(
         app,
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=int(settings.request_timeout) + 1,
         access_log=False,
+        log_config=None,
         log_level="warning",
         server_header=False,
+        ws="none",
     )
-    server = _Server(config, vectorizer)
-    vectorizer.on_failure = server.stop
+    server = _Server(config, models)
     server.run(sockets=[bound])
-    if isinstance(vectorizer.failure, UserError):
-        raise vectorizer.failure
-    if vectorizer.failure is not None:
-        error = vectorizer.failure
+    if models.failure is not None:
+        info, error = models.failure
+        if isinstance(error, UserError):
+            raise error
         raise UserError(
-            f"model {vectorizer.info.identity} could not be loaded ({type(error).__name__}: {error}); "
-            "install or train it again."
+            f"model {info.identity} could not be loaded ({type(error).__name__}: {error}); install or train it again."
         ) from error
 
 
 class _Server(uvicorn.Server):
     """Says that it is not ready from the moment it is told to stop."""
 
-    def __init__(self, config: uvicorn.Config, vectorizer: Vectorizer) -> None:
+    def __init__(self, config: uvicorn.Config, models: Models) -> None:
         super().__init__(config)
-        self._vectorizer = vectorizer
+        self._models = models
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._vectorizer.drain()
+        self._models.drain()
         super().handle_exit(sig, frame)
 
     def stop(self) -> None:

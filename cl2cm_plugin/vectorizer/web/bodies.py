@@ -23,6 +23,8 @@ _DISCARDED = 2
 class HungUpError(Exception):
     """The caller closed the connection before the answer."""
 
+    reason = "hung_up"
+
 
 class Bodies:
     """Reads request bodies within limits.

@@ -1,0 +1,1 @@
+"""The vectorizer over HTTP: addresses, bodies, answers and refusals."""
