@@ -47,10 +47,11 @@ class ColourEngine:
 
 
 @contextmanager
-def colour_vectorizer() -> Iterator[str]:
+def colour_vectorizer(token: str = "") -> Iterator[str]:
     """Serve in a thread; yields the address."""
     bound = bind("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(create_app([(INFO, ColourEngine)], Settings()), log_level="warning"))
+    app = create_app([(INFO, ColourEngine)], Settings(token=token))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
     thread.start()
     try:

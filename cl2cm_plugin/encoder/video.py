@@ -8,20 +8,22 @@ our reading of what CL2CM does for VATEX.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from cl2cm_plugin.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from PIL import Image
     from sentence_transformers import SentenceTransformer
 
 # A GIF is a picture here, as for `pictures.open_picture`, which takes its first frame.
+Check: TypeAlias = "Callable[[int, int], None]"
+
 SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm")
 FRAMES = 8
 # FFmpeg also reads playlists, and they name other files and addresses: a clip must not be one.
@@ -36,7 +38,11 @@ def is_video(file: Path) -> bool:
     return file.suffix.lower() in SUFFIXES
 
 
-def read_frames(file: Path, count: int = FRAMES) -> list[Image.Image]:
+def _anything(_width: int, _height: int) -> None:
+    pass
+
+
+def read_frames(file: Path, count: int = FRAMES, check: Check = _anything) -> list[Image.Image]:
     """Read frames of a clip, sampled evenly over its duration.
 
     The duration is cut into ``count`` equal parts, and the frame shown in the middle of each is taken.
@@ -44,6 +50,8 @@ def read_frames(file: Path, count: int = FRAMES) -> list[Image.Image]:
     Args:
         file: A clip; its content decides the format, which is one of those that `SUFFIXES` stand for.
         count: How many frames are wanted.
+        check: Called with the width and height of every frame that is decoded, wanted or not; what it raises, other
+            than a ``ValueError``, ends the reading.
 
     Returns:
         Pictures in mode ``RGB``, upright, in the order of time. A clip of fewer frames gives each of them once, where
@@ -62,7 +70,7 @@ def read_frames(file: Path, count: int = FRAMES) -> list[Image.Image]:
         with av.open(str(file.absolute()), options={"format_whitelist": _CONTAINERS}) as container:
             if not container.streams.video:
                 raise UserError(f"{file} holds no video, only sound or subtitles; leave it out.")
-            frames = [_upright(frame) for frame in _sampled(container, count)]
+            frames = [_upright(frame) for frame in _sampled(container, count, check)]
     except (av.FFmpegError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UserError(
@@ -120,16 +128,16 @@ def _pyav() -> Any:
     return av
 
 
-def _sampled(container: Any, count: int) -> Iterator[Any]:
+def _sampled(container: Any, count: int, check: Check) -> Iterator[Any]:
     """Yield the frames shown at evenly spread moments, each once."""
-    start, duration = _start_and_duration(container)
+    start, duration = _start_and_duration(container, check)
     moments = [start + duration * (part + 0.5) / count for part in range(count)]
     shown, last = None, None
-    decoded = _decoded(container)
+    decoded = _decoded(container, check)
     upcoming = next(decoded, None)
     for moment in moments:
         if upcoming is not None and moment - upcoming.time > _JUMP_SECONDS:
-            decoded = _jump(container, moment)
+            decoded = _jump(container, moment, check)
             upcoming = next(decoded, None)
         while upcoming is not None and (shown is None or upcoming.time <= moment):
             shown, upcoming = upcoming, next(decoded, None)
@@ -138,7 +146,7 @@ def _sampled(container: Any, count: int) -> Iterator[Any]:
             last = shown
 
 
-def _start_and_duration(container: Any) -> tuple[float, float]:
+def _start_and_duration(container: Any, check: Check) -> tuple[float, float]:
     """Find in seconds where the video begins and how long it lasts."""
     import av
 
@@ -149,22 +157,25 @@ def _start_and_duration(container: Any) -> tuple[float, float]:
     if container.duration:
         return start, container.duration / av.time_base
     # What a browser records does not say how long it is: look where it ends.
-    ends = (frame.time + float((frame.duration or 0) * frame.time_base) for frame in _decoded(container))
+    ends = (frame.time + float((frame.duration or 0) * frame.time_base) for frame in _decoded(container, check))
     end = max(ends, default=start)
     container.seek(0)
     return start, end - start
 
 
-def _jump(container: Any, moment: float) -> Iterator[Any]:
+def _jump(container: Any, moment: float, check: Check) -> Iterator[Any]:
     """Go to the last keyframe before a moment, in seconds, and decode from there."""
     stream = container.streams.video[0]
     container.seek(int(moment / stream.time_base), stream=stream)
-    return _decoded(container)
+    return _decoded(container, check)
 
 
-def _decoded(container: Any) -> Iterator[Any]:
-    # A damaged clip can have frames that do not say when they are shown.
-    return (frame for frame in container.decode(video=0) if frame.time is not None)
+def _decoded(container: Any, check: Check) -> Iterator[Any]:
+    for frame in container.decode(video=0):
+        check(frame.width, frame.height)
+        # A damaged clip can have frames that do not say when they are shown.
+        if frame.time is not None:
+            yield frame
 
 
 def _upright(frame: Any) -> Image.Image:

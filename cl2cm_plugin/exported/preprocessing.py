@@ -55,7 +55,11 @@ class Preprocessing:
         """
         scaled = image.resize(self._scaled_size(image), Image.Resampling(self.resample))
         pixels = np.asarray(self._centre(scaled))
-        return np.stack([values[pixels[..., channel]] for channel, values in enumerate(self._normalised)])
+        prepared = np.empty((3, *pixels.shape[:2]), dtype=np.float32)
+        for channel, values in enumerate(self._normalised):
+            # Of the modes only this one writes into `out` without a copy; no value is out of range.
+            np.take(values, pixels[..., channel], out=prepared[channel], mode="clip")
+        return prepared
 
     @cached_property
     def _normalised(self) -> np.ndarray:

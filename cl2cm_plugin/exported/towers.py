@@ -43,15 +43,16 @@ class ExportedTowers:
 
     @cached_property
     def _text(self) -> Session:
-        return self._open("text")
+        return self._open("text", spinning=True)
 
     @cached_property
     def _image(self) -> Session:
-        return self._open("image")
+        return self._open("image", spinning=False)
 
-    def _open(self, tower: str) -> Session:
+    def _open(self, tower: str, *, spinning: bool) -> Session:
         way = self._ways[tower]
-        return open_graph(self._file(exported.graph(tower, way.stored)), way, self._threads)
+        file = self._file(exported.graph(tower, way.stored))
+        return open_graph(file, way, self._threads, spinning=spinning)
 
     def prepare_text(self, text: str) -> list[int]:
         """Give a text's token ids."""

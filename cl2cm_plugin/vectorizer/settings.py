@@ -49,6 +49,7 @@ class Settings:
         max_video_bytes: Longest video file, before base64, which adds a third: raise ``max_body_bytes`` with it.
         max_video_seconds: Longest video.
         max_video_frames: Most frames in a video file, of which only some are decoded.
+        max_decode_seconds: Longest time that decoding one video may take.
         frames_per_video: How many of them, evenly spread, the model sees. Collections made with another number hold
             vectors of other frames.
         max_batch: Most texts that the model sees at once.
@@ -76,6 +77,7 @@ class Settings:
     max_video_bytes: int = 20 * MEBIBYTE
     max_video_seconds: float = 300.0
     max_video_frames: int = 20_000
+    max_decode_seconds: float = 10.0
     frames_per_video: int = FRAMES
     max_batch: int = 32
     max_batch_tokens: int = 1024

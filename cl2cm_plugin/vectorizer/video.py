@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,9 +86,31 @@ class VideoReader:
             file.write(data)
             file.flush()
             try:
-                return read_frames(Path(file.name), self._settings.frames_per_video)
+                return read_frames(Path(file.name), self._settings.frames_per_video, self._check_while_decoding())
             except UserError:
                 raise MediaError(_UNUSABLE) from None
+
+    def _check_while_decoding(self) -> Callable[[int, int], None]:
+        """Make what checks every frame: packets do not say how long decoding takes, nor that frames will grow."""
+        most_seconds = self._settings.max_decode_seconds
+        deadline = time.monotonic() + most_seconds
+
+        def check(width: int, height: int) -> None:
+            self._check_frame(width, height)
+            if time.monotonic() > deadline:
+                raise MediaError(
+                    f"this video takes longer than {most_seconds:g} s to decode: shorten it, scale it down, or store "
+                    "it with more keyframes"
+                )
+
+        return check
+
+    def _check_frame(self, width: int, height: int) -> None:
+        if width * height > self._max_pixels:
+            raise MediaError(
+                f"this video has frames of {width} x {height} pixels; at most {self._max_pixels} are read: "
+                "scale it down"
+            )
 
     def _check(self, data: bytes) -> int:
         """Check the limits without decoding a frame, and return how many pixels a frame has."""
@@ -95,11 +118,7 @@ class VideoReader:
         width, height, frames, seconds = _measured(data, most_frames)
         if not frames or not width * height:
             raise MediaError(_UNUSABLE)
-        if width * height > self._max_pixels:
-            raise MediaError(
-                f"this video has frames of {width} x {height} pixels; at most {self._max_pixels} are read: "
-                "scale it down"
-            )
+        self._check_frame(width, height)
         if frames > most_frames:
             raise MediaError(f"this video has more than the {most_frames} frames that are read: shorten it")
         if seconds > most_seconds:

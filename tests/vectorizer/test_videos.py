@@ -114,6 +114,18 @@ def test_a_video_over_a_limit_is_refused_before_a_frame_is_decoded(video, settin
         reader(**settings)(video.base64)
 
 
+def test_a_video_that_takes_too_long_to_decode_is_refused(video):
+    with pytest.raises(MediaError, match=r"takes longer than 1e-06 s to decode: shorten it"):
+        reader(max_decode_seconds=1e-6)(video.base64)
+
+
+def test_frames_that_grow_on_the_way_are_refused(video, monkeypatch):
+    monkeypatch.setattr(videos, "_measured", lambda *_: (8, 8, 20, 2.5))
+
+    with pytest.raises(MediaError, match="frames of 32 x 24 pixels; at most 64 are read"):
+        reader(max_pixels=64)(video.base64)
+
+
 def test_a_video_at_its_limits_is_read(video):
     limits = {"max_video_seconds": 2.5, "max_video_frames": 20, "max_pixels": FRAME, "max_decoded_pixels": 8 * FRAME}
     assert len(reader(**limits)(video.base64).images) == 8

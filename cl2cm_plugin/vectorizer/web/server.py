@@ -71,6 +71,7 @@ def run(served: Sequence[tuple[ModelInfo, Callable[[], Engine]]], bound: socket.
 
     Raises:
         UserError: A model could not be loaded.
+        ModuleNotFoundError: A model needs what is not installed.
     """
     app = create_app(served, settings, lambda: server.stop())
     models: Models = app.state.models
@@ -89,7 +90,8 @@ def run(served: Sequence[tuple[ModelInfo, Callable[[], Engine]]], bound: socket.
     server.run(sockets=[bound])
     if models.failure is not None:
         info, error = models.failure
-        if isinstance(error, UserError):
+        # A missing module is a missing extra, which the command line names.
+        if isinstance(error, UserError | ModuleNotFoundError):
             raise error
         raise UserError(
             f"model {info.identity} could not be loaded ({type(error).__name__}: {error}); install or train it again."

@@ -91,6 +91,12 @@ def test_the_fastest_way_is_taken_for_each_tower(machine, serve, tmp_path):
     assert serve(files=WITHOUT_INT8_PICTURES) == ["onnx-int8", "openvino-fp32"]
 
 
+def test_noise_does_not_decide(machine, serve):
+    machine(onnx_fp32=1.05)
+
+    assert serve() == ["onnx-fp32", "onnx-fp32"]
+
+
 def test_a_way_that_gives_other_vectors_here_is_not_taken(machine, serve, tmp_path, caplog):
     machine(wrong={("image", "openvino-int8")})
 
