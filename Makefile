@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-integration server check format bench reproduce-cl2cm reproduce-video constraints clean
+.PHONY: help demo test test-unit test-integration server check format bench bench-serving reproduce-cl2cm reproduce-video constraints clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -39,8 +39,15 @@ format: .venv/installed ## format the code
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-bench: .venv/installed ## benchmarks, each printed as ratios against its alternative
-	for file in benchmarks/*.py; do $(BIN)/python "$$file"; done
+bench: .venv/installed ## what training costs, printed as ratios against its alternatives
+	for name in allocator training; do $(BIN)/python "benchmarks/$$name.py"; done
+
+MODEL ?= cl2cm-de
+bench-serving: build/exported/$(MODEL) ## what serving costs (MODEL=name: an installed model, by default the demo's)
+	$(BIN)/python benchmarks/serving.py $(MODEL) $<
+
+build/exported/%: | .venv/installed
+	$(BIN)/cl2cm export $* $@ --data openmoji
 
 DATA ?= ../shared/data/multi30k-flickr8k
 reproduce-cl2cm: .venv/installed ## make the runs that are missing, and the tables (QUICK=1: the headline, one seed)

@@ -6,8 +6,16 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+import tiny_model
 from vectorizer_process import VectorizerProcess
+
+
+@pytest.fixture(scope="session")
+def tiny_model_folder(tmp_path_factory):
+    """A random two-tower model; do not change it."""
+    return tiny_model.build(tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture(scope="session")
