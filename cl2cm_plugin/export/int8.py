@@ -1,4 +1,4 @@
-"""A tower in 8 bits: texts by dynamic quantisation, pictures by calibrated static quantisation."""
+"""A tower in 8 bits: texts by scales that each row finds as it comes, pictures by calibrated ranges."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ from onnxruntime.quantization import (
     CalibrationMethod,
     QuantFormat,
     QuantType,
-    quantize_dynamic,
     quantize_static,
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from cl2cm_plugin.export import rowwise
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-_MAX_INT8 = 127
+_MAX_INT8, _MAX_7_BITS = 127, 63
 
 
 def quantise_text(source: Path, target: Path, kept: Sequence[str] = (), *, seven_bits: bool = False) -> None:
-    """Write a text tower in 8 bits: weights by output channel, activations by tensor as they come, embeddings by row.
+    """Write a text tower in 8 bits: weights by output channel, activations by token as they come, embeddings by row.
 
     Args:
         source: The graph in single precision.
@@ -36,21 +37,10 @@ def quantise_text(source: Path, target: Path, kept: Sequence[str] = (), *, seven
         kept: Names of nodes that stay in single precision.
         seven_bits: Weights use 7 bits of the 8: processors without VNNI clip sums of the full range.
     """
-    with _quietly(), tempfile.TemporaryDirectory() as place:
-        small = Path(place) / "rows.onnx"
-        graph = onnx.load(str(source))
-        _quantise_embeddings(graph.graph)
-        onnx.save(graph, str(small))
-        quantize_dynamic(
-            str(small),
-            str(target),
-            op_types_to_quantize=["MatMul", "Gemm"],
-            per_channel=True,
-            weight_type=QuantType.QInt8,
-            reduce_range=seven_bits,
-            nodes_to_exclude=list(kept),
-            extra_options={"MatMulConstBOnly": True},
-        )
+    model = onnx.load(str(source))
+    _quantise_embeddings(model.graph)
+    rowwise.quantise(model.graph, kept, _MAX_7_BITS if seven_bits else _MAX_INT8)
+    onnx.save(model, str(target))
 
 
 def quantise_images(
