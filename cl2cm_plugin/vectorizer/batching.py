@@ -12,6 +12,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from cl2cm_plugin.vectorizer.engines import EngineError
 from cl2cm_plugin.vectorizer.remembered import RememberedVectors
 
 if TYPE_CHECKING:
@@ -279,7 +280,9 @@ class Batcher:
                 raise RuntimeError(f"the engine gave {len(vectors)} vectors for {len(jobs)} items")
         except Exception as error:
             if len(jobs) == 1:
-                logger.warning("the engine failed on one item", exc_info=True)
+                # What the engine refuses is the item's fault, and told to whoever sent it.
+                if not isinstance(error, EngineError):
+                    logger.warning("the engine failed on one item", exc_info=True)
                 self._finish(jobs[0], error)
                 return
             for job in jobs:

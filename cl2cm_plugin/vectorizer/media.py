@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 Kept = TypeVar("Kept")
 
 # Each pass over a progressive JPEG touches all of its pixels: ten are usual, hundreds over a large picture an attack.
+_OF_PASSES = ("JPEG", "MPO")
 _PASS, _MOST_PIXELS_TOUCHED = b"\xff\xda", 1_000_000_000
 
 _DATA_PREFIX = re.compile(r"\s*data:([^,]{0,200}),", re.IGNORECASE)
@@ -124,7 +125,7 @@ class PictureReader:
         try:
             image = open_header(io.BytesIO(data), self._max_pixels)
             pixels = image.width * image.height
-            if image.format == "JPEG" and data.count(_PASS) * pixels > _MOST_PIXELS_TOUCHED:
+            if image.format in _OF_PASSES and data.count(_PASS) * pixels > _MOST_PIXELS_TOUCHED:
                 raise PictureError("this picture is stored in far more passes than any camera uses; save it again")
             with self._budget.room(pixels) as room:
                 prepared = self._prepare(to_rgb(image))

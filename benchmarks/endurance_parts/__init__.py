@@ -1,0 +1,1 @@
+"""The measurements of `benchmarks/endurance.py`."""
