@@ -67,7 +67,8 @@ def read_frames(file: Path, count: int = FRAMES, check: Check = _anything) -> li
     av = _pyav()
     try:
         # An absolute path has no scheme that FFmpeg could take for an address.
-        with av.open(str(file.absolute()), options={"format_whitelist": _CONTAINERS}) as container:
+        options = {"format_whitelist": _CONTAINERS}
+        with av.open(str(file.absolute()), options=options, metadata_errors="ignore") as container:
             if not container.streams.video:
                 raise UserError(f"{file} holds no video, only sound or subtitles; leave it out.")
             frames = [_upright(frame) for frame in _sampled(container, count, check)]

@@ -26,13 +26,13 @@ Kept = TypeVar("Kept")
 
 # Each pass over a progressive JPEG touches all of its pixels: ten are usual, hundreds over a large picture an attack.
 _OF_PASSES = ("JPEG", "MPO")
+_MOST_PIECES = 65_536
 _PASS, _MOST_PIXELS_TOUCHED = b"\xff\xda", 1_000_000_000
 
 _DATA_PREFIX = re.compile(r"\s*data:([^,]{0,200}),", re.IGNORECASE)
-_ADDRESS = re.compile(r"\s*[a-z][a-z0-9+.-]{1,10}://", re.IGNORECASE)
-_FILE_PATH = re.compile(
-    r"\s*(?:[~.]{0,2}/|[a-z]:\\)?[^\n]{0,1000}\.[a-z]{3,4}\s*|\s*(?:[~.]{1,2}/|/[a-z]+/)[^\n]{0,1000}", re.I
-)
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]{1,10}://", re.IGNORECASE)
+_FILE_PATH = re.compile(r"(?:[~.]{0,2}/|[a-z]:\\)?[^\n]*\.[a-z]{3,4}|(?:[~.]{1,2}/|/[a-z]+/)[^\n]*", re.IGNORECASE)
+_LONGEST_NAME = 1200
 _URL_SAFE = str.maketrans("-_", "+/")
 
 
@@ -127,11 +127,13 @@ class PictureReader:
             pixels = image.width * image.height
             if image.format in _OF_PASSES and data.count(_PASS) * pixels > _MOST_PIXELS_TOUCHED:
                 raise PictureError("this picture is stored in far more passes than any camera uses; save it again")
+            if len(getattr(image, "tile", ())) > _MOST_PIECES:
+                raise PictureError("this picture is stored in far more pieces than any program uses; save it again")
             with self._budget.room(pixels) as room:
                 prepared = self._prepare(to_rgb(image))
                 return room.keep(prepared, pixels_of(prepared))
         except PictureError as error:
-            raise MediaError(not_content(content, "picture") or str(error)) from None
+            raise MediaError(not_content(content, "picture") or _without_internals(str(error))) from None
 
 
 def pixels_of(prepared: PreparedImage) -> int:
@@ -184,11 +186,17 @@ def not_content(content: str, noun: str) -> str | None:
     Returns:
         One sentence, or None if it is none of these mistakes.
     """
-    if _ADDRESS.match(content):
+    start = content[:_LONGEST_NAME].strip()
+    if _ADDRESS.match(start):
         return f"this is an address, and addresses are never opened; {_send(noun)}"
-    if _FILE_PATH.fullmatch(content):
+    if len(content) <= _LONGEST_NAME and _FILE_PATH.fullmatch(start):
         return f"this is a file path, and files are never opened; {_send(noun)}"
     return None
+
+
+def _without_internals(sentence: str) -> str:
+    """Leave out what a decoder calls the damage: it speaks of itself, not of the picture."""
+    return sentence.partition(" (")[0] if "damaged" in sentence.partition(" (")[0] else sentence
 
 
 def _send(noun: str) -> str:

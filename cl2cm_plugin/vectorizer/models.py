@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from cl2cm_plugin.vectorizer.meters import Meters
     from cl2cm_plugin.vectorizer.settings import Settings
 
+_LONGEST_QUOTE = 200
+
 
 class Models:
     """One vectorizer for each model. They share the engine's thread, so that no two compete for the cores.
@@ -70,7 +72,7 @@ class Models:
             return self.usual
         if name not in self._named:
             raise WrongModelError(
-                f"this collection was made with model {name}, but this vectorizer serves "
+                f"this collection was made with model {name[:_LONGEST_QUOTE]}, but this vectorizer serves "
                 f"{' and '.join(one.info.identity for one in self._all)}; start `cl2cm serve` with the right model, "
                 "or import into a new collection"
             )

@@ -135,10 +135,13 @@ def _measured(data: bytes, most_frames: int) -> tuple[int, int, int, float]:
     """
     av = _pyav()
     try:
-        with av.open(io.BytesIO(data), options={"format_whitelist": _CONTAINERS}) as container:
+        options = {"format_whitelist": _CONTAINERS}
+        with av.open(io.BytesIO(data), options=options, metadata_errors="ignore") as container:
             if not container.streams.video:
                 raise MediaError("this video holds no pictures, only sound or subtitles; leave it out")
             stream = container.streams.video[0]
+            if stream.codec_context is None:
+                raise MediaError(_UNUSABLE)
             packets = itertools.islice(container.demux(stream), most_frames + 1)
             times = [packet.dts if packet.pts is None else packet.pts for packet in packets if packet.size]
     except av.FFmpegError:

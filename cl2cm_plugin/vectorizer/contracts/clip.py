@@ -48,8 +48,11 @@ class ClipContract(Contract):
 
     def parse(self, request: dict[str, Any], settings: Settings) -> Asked:
         """Take a request apart: texts first, then images; missing, null and empty lists are the same."""
+        given = [request.get(key) for key, *_ in self.kinds]
+        # Before each is looked at: there may be millions.
+        count = sum(len(one) for one in given if isinstance(one, list))
+        check_count(count, " and ".join(key for key, *_ in self.kinds), settings)
         lists = [(key, modality, strings(request.get(key), key)) for key, modality, _ in self.kinds]
-        check_count(sum(len(contents) for *_, contents in lists), " and ".join(key for key, *_ in lists), settings)
         items = [
             item(modality, content, f"{key}[{index}]", settings)
             for key, modality, contents in lists

@@ -122,8 +122,9 @@ def text_items(request: dict[str, Any], key: str, settings: Settings) -> list[It
         return [item(Modality.TEXT, value, key, settings)]
     if not isinstance(value, list):
         raise InvalidRequestError(f"{key}: expected a string or a list of strings, got {type_name(value)}")
+    # Before each is looked at: there may be millions.
+    check_count(len(value), "texts", settings)
     texts = strings(value, key)
-    check_count(len(texts), "texts", settings)
     return [item(Modality.TEXT, text, f"{key}[{index}]", settings) for index, text in enumerate(texts)]
 
 

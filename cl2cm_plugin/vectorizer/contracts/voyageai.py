@@ -62,7 +62,10 @@ class VoyageContract(Contract):
 
     def parse(self, request: dict[str, Any], settings: Settings) -> Asked:
         """Take a request apart: the parts of all inputs, one after the other."""
-        contents = [_content(one, f"inputs[{index}]") for index, one in enumerate(_list(request, "inputs", "inputs"))]
+        inputs = _list(request, "inputs", "inputs")
+        # Before each is looked at: there may be millions.
+        check_count(len(inputs), "inputs", settings)
+        contents = [_content(one, f"inputs[{index}]") for index, one in enumerate(inputs)]
         check_count(sum(map(len, contents)), "parts of inputs", settings)
         items = [
             _item(part, f"inputs[{index}].content[{place}]", settings)

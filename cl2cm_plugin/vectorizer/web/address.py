@@ -21,6 +21,7 @@ PREFIXES = "/m/<model>, /d/<dimensions> and /c/<contract>, in this order"
 _ADDRESS = re.compile(
     r"(?:/m/(?P<model>[^/]+))?(?:/d/(?P<dimensions>[^/]+))?(?:/c/(?P<contract>[^/]+))?(?P<path>(?:/.*)?)", re.DOTALL
 )
+_LONGEST_QUOTE = 200
 _NUMBER = re.compile("[0-9]{1,9}")
 
 
@@ -56,9 +57,14 @@ class Address:
             return info.dimensions
         if not _NUMBER.fullmatch(self.dimensions):
             raise InvalidRequestError(
-                f"/d/{self.dimensions}: write a number of dimensions there, 1 to {info.dimensions}"
+                f"/d/{shortened(self.dimensions)}: write a number of dimensions there, 1 to {info.dimensions}"
             )
         return checked_dimensions(int(self.dimensions), info.dimensions)
+
+
+def shortened(text: str) -> str:
+    """Cut what a caller wrote to what may stand in a sentence."""
+    return text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}..."
 
 
 def address_of(path: str) -> Address:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -87,7 +88,9 @@ class _Service:
         request_id = request_log.begin(request)
         answer = await self._answer(request)
         answer.response.headers[request_log.REQUEST_ID] = request_id
-        await answer.response(scope, receive, send)
+        # A caller who has sent several requests and hung up leaves a transport that nothing can be written to.
+        with contextlib.suppress(RuntimeError):
+            await answer.response(scope, receive, send)
         seconds = time.monotonic() - start
         self._meters.answered(answer.contract, answer.response.status_code, seconds)
         if answer.failure is not None:

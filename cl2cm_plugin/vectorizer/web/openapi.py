@@ -61,7 +61,10 @@ def description(version: str) -> dict[str, Any]:
 
 def _vectorize(endpoint: Endpoint, parameters: list[dict[str, Any]]) -> dict[str, Any]:
     names = " or ".join(contract.name for contract in endpoint.contracts)
-    answers = {"200": {"description": "Vectors, in the contract's form", "content": _JSON}}
+    # Most contracts answer with an object, one with a list.
+    answers = {
+        "200": {"description": "Vectors, in the contract's form", "content": {"application/json": {"schema": {}}}}
+    }
     # A body without a Content-Type is read too: most of Weaviate's modules send none.
     body = {"required": True, "content": {"application/json": {"schema": endpoint.schema}}}
     return {**_operation(f"Turn what is posted into vectors ({names})", parameters, answers), "requestBody": body}

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from cl2cm_plugin.vectorizer.contracts.catalogue import SHARED, endpoint_at
 from cl2cm_plugin.vectorizer.failures import MethodError, NotFoundError, RequestError
-from cl2cm_plugin.vectorizer.web.address import PREFIXES, Address
+from cl2cm_plugin.vectorizer.web.address import PREFIXES, Address, shortened
 from cl2cm_plugin.vectorizer.web.answers import Answer
 
 if TYPE_CHECKING:
@@ -46,10 +46,10 @@ def refusal(address: Address, failure: Exception) -> Answer:
 
 def not_found(method: str, path: str) -> NotFoundError:
     """Say that there is nothing at a path."""
-    return NotFoundError(f"{method} {path}: not found; this vectorizer answers {SERVED}")
+    return NotFoundError(f"{method} {shortened(path)}: not found; this vectorizer answers {SERVED}")
 
 
 def not_with(method: str, path: str, allowed: Sequence[str]) -> MethodError:
     """Say that what is at a path takes another method."""
-    message = f"{method} {path}: method not allowed; this vectorizer answers {SERVED}"
+    message = f"{method} {shortened(path)}: method not allowed; this vectorizer answers {SERVED}"
     return MethodError(message, {"Allow": ", ".join(allowed)})

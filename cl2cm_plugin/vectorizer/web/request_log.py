@@ -87,6 +87,8 @@ def set_up(form: str) -> None:
         handler.setFormatter(_TextFormatter(_TEXT))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("cl2cm_plugin").setLevel(logging.INFO)
+    # It tells of every damaged picture, which is the sender's business.
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
 
 def _one_line(text: str) -> str:
