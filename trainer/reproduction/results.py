@@ -27,7 +27,8 @@ class RunResult:
         seed: Its seed.
         key: Hash of recipe, data and the code that decides what is learned.
         recipe: The complete recipe.
-        seconds: What the run took, without what other runs had left in the caches.
+        seconds: What the run took of its cores: CPU time by core, so that neither a pause nor another program counts,
+            and without what other runs had left in the caches. Earlier files have the time by the clock.
         machine: The processor, and how many cores.
         figures: By language and kind of query (``all``, ``parallel``): R@k, median ranks, SumR.
         hits: By language and kind of query: what was found picture by picture, as `PictureHits.as_dict` writes it.
@@ -91,8 +92,13 @@ def measured(results: dict[str, LanguageResult]) -> tuple[dict[str, Any], dict[s
     return figures, hits
 
 
+def cores() -> int:
+    """Count the cores."""
+    return os.cpu_count() or 1
+
+
 def machine() -> str:
     """Describe the processor, for the record."""
     flags = Path("/proc/cpuinfo").read_text(encoding="utf-8") if Path("/proc/cpuinfo").is_file() else ""
     known = [name for name in ("amx_bf16", "avx512_bf16", "avx512_vnni", "avx512f", "avx2") if f" {name}" in flags]
-    return f"{platform.machine()}, {os.cpu_count()} cores, {known[0] if known else 'unknown vector unit'}"
+    return f"{platform.machine()}, {cores()} cores, {known[0] if known else 'unknown vector unit'}"
