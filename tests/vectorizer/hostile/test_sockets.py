@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -111,9 +112,10 @@ def send(server: Server, attack: Attack) -> bytes:
             elif attack.end == "wait":
                 connection.settimeout(0.1)
                 return read(connection)
-        except ConnectionError:
-            # The server may refuse before everything is sent.
-            pass
+        except OSError as error:
+            # The server may refuse, and hang up, before everything is sent and the sending half is closed.
+            if not isinstance(error, ConnectionError) and error.errno != errno.ENOTCONN:
+                raise
     return b""
 
 
