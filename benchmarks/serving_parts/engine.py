@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,9 @@ class BareEngine:
     def __init__(self, folder: str, name: str) -> None:
         ways = dict(part.split() for part in name.split(", "))
         text, image = (Way(*ways[tower].split("-")) for tower in ("text", "image"))
-        self._towers = ExportedTowers(Path(folder), exported.read(Path(folder)), text, image, granted())
+        export = exported.read(Path(folder))
+        find = partial(exported.checked, Path(folder), export)
+        self._towers = ExportedTowers(find, export, text, image, granted())
 
     def decode_base64(self, content: str) -> bytes:
         """Decode base64 as the service does."""

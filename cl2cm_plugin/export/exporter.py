@@ -129,7 +129,6 @@ class Exporter:
         of_graphs = {exported.graph(tower, name): probes.vectors(self._towers(name), tower) for tower, name in there}
         probes.write(self._place, of_graphs)
         files = sorted(path for path in self._place.iterdir() if path.name != model_info.FILE_NAME)
-        self._export.files.clear()
         self._export.files.update({path.name: exported.sha256(path) for path in files})
         exported.write(self._place, self._export)
         return self._export
@@ -138,11 +137,8 @@ class Exporter:
         return self._place / exported.graph(tower, precision)
 
     def _towers(self, precision: str) -> ExportedTowers:
-        for name in (exported.TOKENIZER, *(exported.graph(tower, precision) for tower in TOWERS)):
-            if (self._place / name).is_file():
-                self._export.files[name] = exported.sha256(self._place / name)
         way = Way(precision=precision)
-        return ExportedTowers(self._place, self._export, way, way)
+        return ExportedTowers(self._place.joinpath, self._export, way, way)
 
     def _pixels(self, files: Sequence[Path]) -> np.ndarray:
         return np.stack([self._export.preprocessing(open_picture(file)) for file in files])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +12,7 @@ from cl2cm_plugin.exported.runtimes import Session, Way, open_graph
 from cl2cm_plugin.exported.tokens import TextTokens
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from PIL import Image
@@ -24,22 +24,23 @@ class ExportedTowers:
     """Encodes texts and pictures; a tower is loaded when it is first used. What prepares an item is thread-safe.
 
     Args:
-        folder: An exported model.
-        export: What `cl2cm_plugin.exported.folder.read` gave for it.
+        find: Gives the path of one of the export's files by its name, for serving
+            `cl2cm_plugin.exported.folder.checked`; what it raises is raised where the file is first needed.
+        export: What the export says of itself.
         text: How the text tower is computed.
         image: How the image tower is computed.
         threads: Threads that work on one batch; the runtime's choice if 0.
-
-    Raises:
-        UserError: Here or when a tower is loaded: a file is not what was exported.
     """
 
-    def __init__(self, folder: Path, export: Export, text: Way, image: Way, threads: int = 0) -> None:
-        self._file = partial(exported.checked, folder, export)
-        self._tokens = TextTokens(self._file(exported.TOKENIZER), export.max_tokens, export.padding)
-        self._preprocessing = export.preprocessing
+    def __init__(self, find: Callable[[str], Path], export: Export, text: Way, image: Way, threads: int = 0) -> None:
+        self._find = find
+        self._export = export
         self._ways = {"text": text, "image": image}
         self._threads = threads
+
+    @cached_property
+    def _tokens(self) -> TextTokens:
+        return TextTokens(self._find(exported.TOKENIZER), self._export.max_tokens, self._export.padding)
 
     @cached_property
     def _text(self) -> Session:
@@ -51,7 +52,7 @@ class ExportedTowers:
 
     def _open(self, tower: str, *, spinning: bool) -> Session:
         way = self._ways[tower]
-        file = self._file(exported.graph(tower, way.stored))
+        file = self._find(exported.graph(tower, way.stored))
         return open_graph(file, way, self._threads, spinning=spinning)
 
     def prepare_text(self, text: str) -> list[int]:
@@ -60,7 +61,7 @@ class ExportedTowers:
 
     def prepare_image(self, image: Image.Image) -> np.ndarray:
         """Give an RGB picture's pixels, float32 of shape (3, height, width)."""
-        return self._preprocessing(image)
+        return self._export.preprocessing(image)
 
     def encode_texts(self, rows: Sequence[list[int]]) -> np.ndarray:
         """Encode prepared texts: unit vectors, float32 of shape (n, d)."""

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from sentence_transformers import SentenceTransformer
@@ -14,8 +16,8 @@ TEXTS = ["a dog on the beach", "ein hund", "a", "strand " * 60, "unknown words"]
 
 
 def towers_in(precision, place):
-    way = Way(precision=precision)
-    return ExportedTowers(place, folder.read(place), way, way)
+    export, way = folder.read(place), Way(precision=precision)
+    return ExportedTowers(partial(folder.checked, place, export), export, way, way)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
@@ -91,3 +93,20 @@ def test_probes_tell_whether_a_machine_computes_as_the_exporting_one_did(exporte
     clipped[3] = -clipped[3]
     probes.write(exported_folder, {"image.int8.onnx": clipped})
     assert probes.lowest_cosine(towers, exported_folder / probes.FILE_NAME, "image", "int8") == pytest.approx(-1)
+
+
+def test_a_tower_asks_for_its_own_files_when_it_is_first_used(exported_folder):
+    asked, way = [], Way()
+
+    def find(name):
+        asked.append(name)
+        return exported_folder / name
+
+    towers = ExportedTowers(find, folder.read(exported_folder), way, way)
+    assert asked == []
+    for _ in range(2):
+        towers.encode_images([towers.prepare_image(picture) for picture in probes.pictures()])
+    assert asked == ["image.fp32.onnx"]
+    for _ in range(2):
+        towers.encode_texts([towers.prepare_text("a dog")])
+    assert asked == ["image.fp32.onnx", "tokenizer.json", "text.fp32.onnx"]

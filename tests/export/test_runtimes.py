@@ -17,7 +17,7 @@ def test_openvino_gives_the_vectors_of_onnx_runtime(tower, precision, exported_f
     export = folder.read(exported_folder)
 
     onnx, openvino = (
-        probes.vectors(ExportedTowers(exported_folder, export, way, way, 1), tower)
+        probes.vectors(ExportedTowers(exported_folder.joinpath, export, way, way, 1), tower)
         for way in (Way("onnx", precision), Way("openvino", precision))
     )
 
@@ -27,7 +27,7 @@ def test_openvino_gives_the_vectors_of_onnx_runtime(tower, precision, exported_f
 def test_an_answer_of_openvino_is_not_written_over_by_the_next(exported_folder):
     pytest.importorskip("openvino")
     way = Way("openvino")
-    towers = ExportedTowers(exported_folder, folder.read(exported_folder), way, way, 1)
+    towers = ExportedTowers(exported_folder.joinpath, folder.read(exported_folder), way, way, 1)
 
     first = towers.encode_texts([towers.prepare_text("ein hund")])
     kept = first.copy()

@@ -44,12 +44,14 @@ class Wanted:
     precision: str = AUTO
 
 
-def choose(folder: Path, export: Export, wanted: Wanted, threads: int, known: Mapping[str, str]) -> dict[str, Way]:
+def choose(
+    find: Callable[[str], Path], export: Export, wanted: Wanted, threads: int, known: Mapping[str, str]
+) -> dict[str, Way]:
     """Choose how each tower is computed.
 
     Args:
-        folder: An exported model.
-        export: What it says of itself.
+        find: Gives the path of one of the export's files by its name, as `ExportedTowers` takes it.
+        export: What the export says of itself.
         wanted: What to choose from.
         threads: Threads that work on one batch.
         known: What was chosen earlier under the same circumstances; taken without measuring.
@@ -64,7 +66,7 @@ def choose(folder: Path, export: Export, wanted: Wanted, threads: int, known: Ma
     for tower in exported.TOWERS:
         candidates = _candidates(export, tower, wanted)
         best = next((way for way in candidates if str(way) == known.get(tower) or len(candidates) == 1), None)
-        ways[tower] = best or _fastest(folder, export, tower, candidates, threads)
+        ways[tower] = best or _fastest(find, export, tower, candidates, threads)
     return ways
 
 
@@ -106,12 +108,12 @@ def _candidates(export: Export, tower: str, wanted: Wanted) -> list[Way]:
     return found
 
 
-def _fastest(folder: Path, export: Export, tower: str, candidates: list[Way], threads: int) -> Way:
+def _fastest(find: Callable[[str], Path], export: Export, tower: str, candidates: list[Way], threads: int) -> Way:
     """Find the fastest candidate among those that give the right vectors; they come in the order of preference."""
     seconds = {}
-    probe_file = exported.checked(folder, export, probes.FILE_NAME)
+    probe_file = find(probes.FILE_NAME)
     for way in candidates:
-        towers = ExportedTowers(folder, export, way, way, threads)
+        towers = ExportedTowers(find, export, way, way, threads)
         wrong = trouble(towers, probe_file, tower, way)
         if wrong:
             logger.warning("%s", wrong)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cl2cm_plugin.errors import UserError
@@ -35,11 +36,12 @@ class ExportedEngine:
     def __init__(self, folder: Path, wanted: Wanted, remembered: Path | None = None) -> None:
         export, threads = exported.read(folder), granted()
         choices = Choices(remembered, circumstances(export, wanted, threads))
-        probe_file = exported.checked(folder, export, probes.FILE_NAME)
+        find = partial(exported.checked, folder, export)
+        probe_file = find(probes.FILE_NAME)
         earlier = choices.known()
         for known in (earlier, {}) if earlier else ({},):
-            ways = choose(folder, export, wanted, threads, known)
-            self._towers = ExportedTowers(folder, export, ways["text"], ways["image"], threads)
+            ways = choose(find, export, wanted, threads, known)
+            self._towers = ExportedTowers(find, export, ways["text"], ways["image"], threads)
             # Also where it was right before: files are the same, but the processor's microcode may not be.
             wrong = [one for tower, way in ways.items() if (one := trouble(self._towers, probe_file, tower, way))]
             if not wrong:

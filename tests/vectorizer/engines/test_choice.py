@@ -21,7 +21,7 @@ WITHOUT_INT8_PICTURES = {name: digest for name, digest in FILES.items() if name 
 
 
 class FakeTowers:
-    def __init__(self, _folder, _export, text, image, _threads):
+    def __init__(self, _find, _export, text, image, _threads):
         self.ways = {"text": str(text), "image": str(image)}
 
     def prepare_text(self, text):
