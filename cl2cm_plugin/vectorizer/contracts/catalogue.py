@@ -69,9 +69,9 @@ SHARED = tuple(
     Endpoint(path, tuple(contract for contract in CONTRACTS if contract.path == path))
     for path in dict.fromkeys(contract.path for contract in CONTRACTS)
 )
-FORCED = tuple(Endpoint(f"/c/{contract.name}{contract.path}", (contract,)) for contract in CONTRACTS)
+ALONE = {contract.name: Endpoint(contract.path, (contract,)) for contract in CONTRACTS}
+"""By a contract's name its path, served by that contract alone."""
 _SHARED = {endpoint.path: endpoint for endpoint in SHARED}
-_ALONE = {(contract.path, contract.name): Endpoint(contract.path, (contract,)) for contract in CONTRACTS}
 
 
 def endpoint_at(path: str, contract: str | None = None) -> Endpoint | None:
@@ -84,4 +84,5 @@ def endpoint_at(path: str, contract: str | None = None) -> Endpoint | None:
     Returns:
         The endpoint; None if there is none.
     """
-    return _SHARED.get(path) if contract is None else _ALONE.get((path, contract))
+    endpoint = _SHARED.get(path) if contract is None else ALONE.get(contract)
+    return endpoint if endpoint is not None and endpoint.path == path else None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 from starlette.requests import Request
 
-from cl2cm_plugin.vectorizer.contracts.catalogue import CONTRACTS, endpoint_at
+from cl2cm_plugin.vectorizer.contracts.catalogue import ALONE, endpoint_at
 from cl2cm_plugin.vectorizer.meters import Meters
 from cl2cm_plugin.vectorizer.models import Models
 from cl2cm_plugin.vectorizer.web import facts, request_log
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from cl2cm_plugin.encoder.model_info import ModelInfo
     from cl2cm_plugin.vectorizer.engines import Engine
     from cl2cm_plugin.vectorizer.settings import Settings
-
-_CONTRACTS = {contract.name for contract in CONTRACTS}
 
 
 def create_app(
@@ -110,7 +108,7 @@ class _Service:
 
     async def _answer_at(self, address: Address, request: Request) -> Answer:
         path, method = request.scope["path"], request.method
-        if address.contract is not None and address.contract not in _CONTRACTS:
+        if address.contract is not None and address.contract not in ALONE:
             raise not_found(method, path)
         endpoint = endpoint_at(address.path, address.contract)
         if endpoint is None and address.path not in self._facts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cl2cm_plugin.vectorizer.contracts.catalogue import FORCED, SHARED
+from cl2cm_plugin.vectorizer.contracts.catalogue import ALONE, SHARED
 
 if TYPE_CHECKING:
     from cl2cm_plugin.vectorizer.contracts.catalogue import Endpoint
@@ -19,6 +19,9 @@ _FACTS: dict[str, tuple[str, dict[str, Any]]] = {
     "/.well-known/live": ("Whether the process answers", {"204": {"description": "It does"}}),
     "/.well-known/ready": ("Whether vectors can be had now", {"204": {"description": "They can"}}),
     "/meta": ("What is served", {"200": {"description": "Model, dimensions, languages, engine", "content": _JSON}}),
+}
+_ENDPOINTS = {endpoint.path: endpoint for endpoint in SHARED} | {
+    f"/c/{name}{endpoint.path}": endpoint for name, endpoint in ALONE.items()
 }
 
 
@@ -40,8 +43,8 @@ def description(version: str) -> dict[str, Any]:
         ]
         for path, (summary, responses) in _FACTS.items():
             paths[prefix + path] = {"get": _operation(summary, parameters, responses)}
-        for endpoint in (*SHARED, *FORCED):
-            paths[prefix + endpoint.path] = {"post": _vectorize(endpoint, parameters)}
+        for path, endpoint in _ENDPOINTS.items():
+            paths[prefix + path] = {"post": _vectorize(endpoint, parameters)}
     facts = {"/metrics": "Counters and histograms, for Prometheus", "/openapi.json": "This description"}
     paths |= {
         path: {"get": _operation(summary, [], {"200": {"description": "As said"}})} for path, summary in facts.items()
