@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cl2cm_plugin.errors import UserError
+from cl2cm_plugin.vectorizer.web.paths import READY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,7 +87,7 @@ def _is_ready(url: str) -> bool:
     # No proxy: one from the environment could not reach this machine's loopback.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(f"{url}/.well-known/ready", timeout=2) as response:
+        with opener.open(f"{url}{READY}", timeout=2) as response:
             return bool(response.status == 204)
     except (urllib.error.URLError, OSError):
         return False

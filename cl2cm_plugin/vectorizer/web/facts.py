@@ -12,6 +12,7 @@ from cl2cm_plugin.vectorizer.contracts.catalogue import CONTRACTS
 from cl2cm_plugin.vectorizer.failures import UnavailableError
 from cl2cm_plugin.vectorizer.service import State
 from cl2cm_plugin.vectorizer.web.openapi import description
+from cl2cm_plugin.vectorizer.web.paths import LIVE, META, METRICS, OPENAPI, READY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from cl2cm_plugin.vectorizer.service import Vectorizer
     from cl2cm_plugin.vectorizer.web.address import Address
 
-LIVE, READY, META, METRICS, OPENAPI = "/.well-known/live", "/.well-known/ready", "/meta", "/metrics", "/openapi.json"
 METHODS = ("GET", "HEAD")
 OPEN = {LIVE, READY}
 """What anyone may ask, since those who watch over processes have no tokens."""

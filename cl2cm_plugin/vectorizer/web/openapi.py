@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cl2cm_plugin.vectorizer.contracts.catalogue import ALONE, SHARED
+from cl2cm_plugin.vectorizer.web.paths import LIVE, META, METRICS, OPENAPI, READY
 
 if TYPE_CHECKING:
     from cl2cm_plugin.vectorizer.contracts.catalogue import Endpoint
@@ -16,9 +17,9 @@ _PARAMETERS = {
 }
 _JSON = {"application/json": {"schema": {"type": "object"}}}
 _FACTS: dict[str, tuple[str, dict[str, Any]]] = {
-    "/.well-known/live": ("Whether the process answers", {"204": {"description": "It does"}}),
-    "/.well-known/ready": ("Whether vectors can be had now", {"204": {"description": "They can"}}),
-    "/meta": ("What is served", {"200": {"description": "Model, dimensions, languages, engine", "content": _JSON}}),
+    LIVE: ("Whether the process answers", {"204": {"description": "It does"}}),
+    READY: ("Whether vectors can be had now", {"204": {"description": "They can"}}),
+    META: ("What is served", {"200": {"description": "Model, dimensions, languages, engine", "content": _JSON}}),
 }
 _ENDPOINTS = {endpoint.path: endpoint for endpoint in SHARED} | {
     f"/c/{name}{endpoint.path}": endpoint for name, endpoint in ALONE.items()
@@ -45,7 +46,7 @@ def description(version: str) -> dict[str, Any]:
             paths[prefix + path] = {"get": _operation(summary, parameters, responses)}
         for path, endpoint in _ENDPOINTS.items():
             paths[prefix + path] = {"post": _vectorize(endpoint, parameters)}
-    facts = {"/metrics": "Counters and histograms, for Prometheus", "/openapi.json": "This description"}
+    facts = {METRICS: "Counters and histograms, for Prometheus", OPENAPI: "This description"}
     paths |= {
         path: {"get": _operation(summary, [], {"200": {"description": "As said"}})} for path, summary in facts.items()
     }

@@ -11,14 +11,15 @@ from cl2cm_plugin.vectorizer.contracts.catalogue import SHARED, endpoint_at
 from cl2cm_plugin.vectorizer.failures import MethodError, NotFoundError, RequestError
 from cl2cm_plugin.vectorizer.web.address import PREFIXES, Address, shortened
 from cl2cm_plugin.vectorizer.web.answers import Answer
+from cl2cm_plugin.vectorizer.web.paths import LIVE, META, METRICS, OPENAPI, READY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _BROKEN = "internal error; the vectorizer's log says why"
 SERVED = (
-    f"{', '.join(map(str, SHARED))}, GET /meta, GET /metrics, GET /openapi.json, GET /.well-known/ready and "
-    f"GET /.well-known/live; before a path may stand {PREFIXES}"
+    f"{', '.join(map(str, SHARED))}, GET {META}, GET {METRICS}, GET {OPENAPI}, GET {READY} and GET {LIVE}; "
+    f"before a path may stand {PREFIXES}"
 )
 
 
