@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from cl2cm_plugin.vectorizer.contracts import Contract
-from cl2cm_plugin.vectorizer.contracts.reading import check_count, dimensions, item, strings
+from cl2cm_plugin.vectorizer.contracts.reading import DIMENSIONS, check_count, dimensions, item, strings
 from cl2cm_plugin.vectorizer.contracts.writing import dumps
 from cl2cm_plugin.vectorizer.items import Asked, Modality
 
@@ -42,7 +42,7 @@ class ClipContract(Contract):
                 "type": ["array", "null"],
                 "items": {"type": "string", "description": "A picture file in base64"},
             },
-            "dimensions": {"type": ["integer", "null"], "minimum": 1},
+            "dimensions": DIMENSIONS,
         },
     }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from cl2cm_plugin.vectorizer.contracts import Contract
-from cl2cm_plugin.vectorizer.contracts.reading import dimensions, text_items
+from cl2cm_plugin.vectorizer.contracts.reading import DIMENSIONS, dimensions, text_items
 from cl2cm_plugin.vectorizer.contracts.writing import dumps
 from cl2cm_plugin.vectorizer.items import Asked
 
@@ -31,7 +31,7 @@ class HuggingFaceContract(Contract):
         "type": "object",
         "properties": {
             "inputs": {"type": ["string", "array"], "items": {"type": "string"}},
-            "dimensions": {"type": ["integer", "null"], "minimum": 1},
+            "dimensions": DIMENSIONS,
         },
         "required": ["inputs"],
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from cl2cm_plugin.vectorizer.contracts import Contract
-from cl2cm_plugin.vectorizer.contracts.reading import dimensions, item, string
+from cl2cm_plugin.vectorizer.contracts.reading import DIMENSIONS, dimensions, item, string
 from cl2cm_plugin.vectorizer.contracts.writing import dumps
 from cl2cm_plugin.vectorizer.items import Asked, Modality
 
@@ -32,7 +32,7 @@ class Img2VecContract(Contract):
         "properties": {
             "id": {"type": "string", "description": "Given back as it is"},
             "image": {"type": "string", "description": "A picture file in base64"},
-            "dimensions": {"type": ["integer", "null"], "minimum": 1},
+            "dimensions": DIMENSIONS,
         },
         "required": ["image"],
     }

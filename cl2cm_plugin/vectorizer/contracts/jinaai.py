@@ -9,7 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from cl2cm_plugin.vectorizer.contracts import Contract
-from cl2cm_plugin.vectorizer.contracts.reading import check_choice, check_count, dimensions, item, string, type_name
+from cl2cm_plugin.vectorizer.contracts.reading import (
+    DIMENSIONS,
+    check_choice,
+    check_count,
+    dimensions,
+    item,
+    string,
+    type_name,
+)
 from cl2cm_plugin.vectorizer.contracts.writing import detailed, dumps, embedding_list
 from cl2cm_plugin.vectorizer.failures import InvalidRequestError
 from cl2cm_plugin.vectorizer.items import Asked, Item, Modality
@@ -51,7 +59,7 @@ class JinaContract(Contract):
             "embedding_type": {"type": ["string", "null"], "enum": ["float", None]},
             "task": {"type": ["string", "null"]},
             "normalized": {"type": ["boolean", "null"]},
-            "dimensions": {"type": ["integer", "null"], "minimum": 1},
+            "dimensions": DIMENSIONS,
         },
         "required": ["input"],
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from cl2cm_plugin.vectorizer.contracts import Contract
-from cl2cm_plugin.vectorizer.contracts.reading import dimensions, text_items
+from cl2cm_plugin.vectorizer.contracts.reading import DIMENSIONS, dimensions, text_items
 from cl2cm_plugin.vectorizer.contracts.writing import dumps
 from cl2cm_plugin.vectorizer.items import Asked
 
@@ -30,7 +30,7 @@ class OllamaContract(Contract):
         "type": "object",
         "properties": {
             "input": {"type": ["string", "array"], "items": {"type": "string"}},
-            "dimensions": {"type": ["integer", "null"], "minimum": 1},
+            "dimensions": DIMENSIONS,
         },
         "required": ["input"],
     }

@@ -11,7 +11,7 @@ import base64
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from cl2cm_plugin.vectorizer.contracts import Contract
-from cl2cm_plugin.vectorizer.contracts.reading import check_choice, dimensions, text_items
+from cl2cm_plugin.vectorizer.contracts.reading import DIMENSIONS, check_choice, dimensions, text_items
 from cl2cm_plugin.vectorizer.contracts.writing import dumps, embedding_list
 from cl2cm_plugin.vectorizer.failures import InvalidRequestError
 from cl2cm_plugin.vectorizer.items import Asked
@@ -38,7 +38,7 @@ class OpenAIContract(Contract):
         "properties": {
             "input": {"type": ["string", "array"], "items": {"type": "string"}},
             "encoding_format": {"type": ["string", "null"], "enum": [*_FORMATS, None]},
-            "dimensions": {"type": ["integer", "null"], "minimum": 1},
+            "dimensions": DIMENSIONS,
         },
         "required": ["input"],
     }

@@ -21,6 +21,8 @@ _TYPE_NAMES = {
     list: "a list",
     dict: "an object",
 }
+DIMENSIONS: dict[str, Any] = {"type": ["integer", "null"], "minimum": 1}
+"""JSON schema of what `dimensions` reads."""
 
 
 def decoded(body: bytes, takes: str) -> dict[str, Any]:

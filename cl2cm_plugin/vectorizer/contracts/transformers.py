@@ -9,7 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from cl2cm_plugin.vectorizer.contracts import Contract
-from cl2cm_plugin.vectorizer.contracts.reading import check_count, dimensions, item, string, strings, type_name
+from cl2cm_plugin.vectorizer.contracts.reading import (
+    DIMENSIONS,
+    check_count,
+    dimensions,
+    item,
+    string,
+    strings,
+    type_name,
+)
 from cl2cm_plugin.vectorizer.contracts.writing import dumps
 from cl2cm_plugin.vectorizer.failures import InvalidRequestError
 from cl2cm_plugin.vectorizer.items import Asked, Modality
@@ -37,7 +45,7 @@ class TransformersContract(Contract):
                 "type": ["object", "null"],
                 "properties": {
                     "task_type": {"type": "string", "enum": ["passage", "query"]},
-                    "dimensions": {"type": ["integer", "null"], "minimum": 1},
+                    "dimensions": DIMENSIONS,
                 },
             },
         },

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from cl2cm_plugin.vectorizer.contracts import Contract
-from cl2cm_plugin.vectorizer.contracts.reading import check_count, dimensions, item, string, type_name
+from cl2cm_plugin.vectorizer.contracts.reading import DIMENSIONS, check_count, dimensions, item, string, type_name
 from cl2cm_plugin.vectorizer.contracts.writing import detailed, dumps, embedding_list
 from cl2cm_plugin.vectorizer.failures import InvalidRequestError
 from cl2cm_plugin.vectorizer.items import Asked, Item, Modality
@@ -56,7 +56,7 @@ class VoyageContract(Contract):
                 },
             },
             "input_type": {"type": ["string", "null"], "enum": ["query", "document", None]},
-            "output_dimension": {"type": ["integer", "null"], "minimum": 1},
+            "output_dimension": DIMENSIONS,
         },
     }
 
