@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+_LONGEST_QUOTE = 200
+
 
 class RequestError(Exception):
     """A request that gets no vectors; the message is one sentence without internals.
@@ -86,3 +88,8 @@ class UnavailableError(RequestError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"failed with status: 503 error: {reason}")
+
+
+def shortened(text: str, longest: int = _LONGEST_QUOTE) -> str:
+    """Cut what a caller wrote to what may stand in a sentence: to ``longest`` characters, and a sign that it was."""
+    return text if len(text) <= longest else f"{text[:longest]}..."

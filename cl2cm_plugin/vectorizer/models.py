@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from cl2cm_plugin.errors import UserError
-from cl2cm_plugin.vectorizer.failures import WrongModelError
+from cl2cm_plugin.vectorizer.failures import WrongModelError, shortened
 from cl2cm_plugin.vectorizer.service import State, Vectorizer
 
 if TYPE_CHECKING:
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from cl2cm_plugin.vectorizer.engines import Engine
     from cl2cm_plugin.vectorizer.meters import Meters
     from cl2cm_plugin.vectorizer.settings import Settings
-
-_LONGEST_QUOTE = 200
 
 
 class Models:
@@ -72,7 +70,7 @@ class Models:
             return self.usual
         if name not in self._named:
             raise WrongModelError(
-                f"this collection was made with model {name[:_LONGEST_QUOTE]}, but this vectorizer serves "
+                f"this collection was made with model {shortened(name)}, but this vectorizer serves "
                 f"{' and '.join(one.info.identity for one in self._all)}; start `cl2cm serve` with the right model, "
                 "or import into a new collection"
             )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from cl2cm_plugin.vectorizer.contracts import Contract
 from cl2cm_plugin.vectorizer.contracts.reading import DIMENSIONS, check_count, dimensions, item, string, type_name
 from cl2cm_plugin.vectorizer.contracts.writing import detailed, dumps, embedding_list
-from cl2cm_plugin.vectorizer.failures import InvalidRequestError
+from cl2cm_plugin.vectorizer.failures import InvalidRequestError, shortened
 from cl2cm_plugin.vectorizer.items import Asked, Item, Modality
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _item(part: Any, where: str, settings: Settings) -> Item:
     kind = string(part.get("type"), f"{where}.type")
     if kind not in _MODALITIES:
         raise InvalidRequestError(
-            f"{where}.type: {', '.join(_MODALITIES)} are served, not {kind[:40]}; addresses are never opened"
+            f"{where}.type: {', '.join(_MODALITIES)} are served, not {shortened(kind)}; addresses are never opened"
         )
     # Weaviate leaves an empty text out.
     return item(_MODALITIES[kind], string(part.get(kind, ""), f"{where}.{kind}"), where, settings)

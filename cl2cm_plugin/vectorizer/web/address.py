@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cl2cm_plugin.vectorizer.failures import InvalidRequestError
+from cl2cm_plugin.vectorizer.failures import InvalidRequestError, shortened
 from cl2cm_plugin.vectorizer.shaping import checked_dimensions
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ PREFIXES = "/m/<model>, /d/<dimensions> and /c/<contract>, in this order"
 _ADDRESS = re.compile(
     r"(?:/m/(?P<model>[^/]+))?(?:/d/(?P<dimensions>[^/]+))?(?:/c/(?P<contract>[^/]+))?(?P<path>(?:/.*)?)", re.DOTALL
 )
-_LONGEST_QUOTE = 200
 _NUMBER = re.compile("[0-9]{1,9}")
 
 
@@ -60,11 +59,6 @@ class Address:
                 f"/d/{shortened(self.dimensions)}: write a number of dimensions there, 1 to {info.dimensions}"
             )
         return checked_dimensions(int(self.dimensions), info.dimensions)
-
-
-def shortened(text: str) -> str:
-    """Cut what a caller wrote to what may stand in a sentence."""
-    return text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}..."
 
 
 def address_of(path: str) -> Address:

@@ -8,8 +8,8 @@ import orjson
 from starlette.responses import Response
 
 from cl2cm_plugin.vectorizer.contracts.catalogue import SHARED, endpoint_at
-from cl2cm_plugin.vectorizer.failures import MethodError, NotFoundError, RequestError
-from cl2cm_plugin.vectorizer.web.address import PREFIXES, Address, shortened
+from cl2cm_plugin.vectorizer.failures import MethodError, NotFoundError, RequestError, shortened
+from cl2cm_plugin.vectorizer.web.address import PREFIXES, Address
 from cl2cm_plugin.vectorizer.web.answers import Answer
 from cl2cm_plugin.vectorizer.web.paths import LIVE, META, METRICS, OPENAPI, READY
 

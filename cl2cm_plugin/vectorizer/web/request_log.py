@@ -8,6 +8,8 @@ import secrets
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from cl2cm_plugin.vectorizer.failures import shortened
+
 if TYPE_CHECKING:
     from starlette.requests import Request
 
@@ -93,7 +95,7 @@ def set_up(form: str) -> None:
 
 def _one_line(text: str) -> str:
     """Shorten a caller's text to what cannot pass for lines of the log's own."""
-    short = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+    short = shortened(text, _LONGEST)
     return short if short.isprintable() else ascii(short)
 
 
