@@ -196,7 +196,8 @@ def not_content(content: str, noun: str) -> str | None:
 
 def _without_internals(sentence: str) -> str:
     """Leave out what a decoder calls the damage: it speaks of itself, not of the picture."""
-    return sentence.partition(" (")[0] if "damaged" in sentence.partition(" (")[0] else sentence
+    damage = sentence.partition(" (")[0]
+    return damage if "damaged" in damage else sentence
 
 
 def _send(noun: str) -> str:

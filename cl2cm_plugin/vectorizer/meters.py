@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
@@ -20,36 +21,16 @@ class Meters:
 
     def __init__(self) -> None:
         registry = self._registry = CollectorRegistry()
+        seconds = partial(Histogram, buckets=_SECONDS, registry=registry)
+        lane = ["model", "modality"]
         ProcessCollector(registry=registry)
         self._requests = Counter("cl2cm_requests", "Requests answered", ["contract", "status"], registry=registry)
-        self._request_seconds = Histogram(
-            "cl2cm_request_seconds",
-            "From a request's head to its answer",
-            ["contract"],
-            buckets=_SECONDS,
-            registry=registry,
-        )
+        self._request_seconds = seconds("cl2cm_request_seconds", "From a request's head to its answer", ["contract"])
         self._rejections = Counter("cl2cm_rejections", "Requests refused", ["reason"], registry=registry)
-        self._items = Counter(
-            "cl2cm_items", "Items that the engine computed", ["model", "modality"], registry=registry
-        )
-        self._batches = Histogram(
-            "cl2cm_batch_items", "Items in a batch", ["model", "modality"], buckets=_BATCHES, registry=registry
-        )
-        self._queue_seconds = Histogram(
-            "cl2cm_queue_seconds",
-            "How long a prepared item waits for the engine",
-            ["model", "modality"],
-            buckets=_SECONDS,
-            registry=registry,
-        )
-        self._engine_seconds = Histogram(
-            "cl2cm_engine_seconds",
-            "How long the engine works on a batch",
-            ["model", "modality"],
-            buckets=_SECONDS,
-            registry=registry,
-        )
+        self._items = Counter("cl2cm_items", "Items that the engine computed", lane, registry=registry)
+        self._batches = Histogram("cl2cm_batch_items", "Items in a batch", lane, buckets=_BATCHES, registry=registry)
+        self._queue_seconds = seconds("cl2cm_queue_seconds", "How long a prepared item waits for the engine", lane)
+        self._engine_seconds = seconds("cl2cm_engine_seconds", "How long the engine works on a batch", lane)
         self._waiting = Gauge(
             "cl2cm_waiting_items", "Items that wait for the engine, or are being prepared", registry=registry
         )
