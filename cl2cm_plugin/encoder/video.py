@@ -8,6 +8,7 @@ our reading of what CL2CM does for VATEX.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -16,14 +17,14 @@ from cl2cm_plugin.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from typing import BinaryIO
 
     from PIL import Image
     from sentence_transformers import SentenceTransformer
 
-# A GIF is a picture here, as for `pictures.open_picture`, which takes its first frame.
 Check: TypeAlias = "Callable[[int, int], None]"
 
+# A GIF is a picture here, as for `pictures.open_picture`, which takes its first frame.
 SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm")
 FRAMES = 8
 # FFmpeg also reads playlists, and they name other files and addresses: a clip must not be one.
@@ -36,6 +37,24 @@ _SMALLEST_NORM = 1e-12
 def is_video(file: Path) -> bool:
     """Tell by its suffix whether a file is a clip (one of `SUFFIXES`, in upper or lower case)."""
     return file.suffix.lower() in SUFFIXES
+
+
+def open_clip(clip: Path | BinaryIO) -> Any:
+    """Open a clip in one of the formats that `SUFFIXES` stand for; what it names is never opened.
+
+    Args:
+        clip: A file, or a stream of its bytes.
+
+    Returns:
+        PyAV's container, a context manager.
+
+    Raises:
+        UserError: PyAV is not installed.
+        av.FFmpegError: The clip is damaged, or in no such format.
+    """
+    # An absolute path has no scheme that FFmpeg could take for an address.
+    source = str(clip.absolute()) if isinstance(clip, Path) else clip
+    return _pyav().open(source, options={"format_whitelist": _CONTAINERS}, metadata_errors="ignore")
 
 
 def _anything(_width: int, _height: int) -> None:
@@ -66,9 +85,7 @@ def read_frames(file: Path, count: int = FRAMES, check: Check = _anything) -> li
         raise UserError(f"There is no clip {file}.")
     av = _pyav()
     try:
-        # An absolute path has no scheme that FFmpeg could take for an address.
-        options = {"format_whitelist": _CONTAINERS}
-        with av.open(str(file.absolute()), options=options, metadata_errors="ignore") as container:
+        with open_clip(file) as container:
             if not container.streams.video:
                 raise UserError(f"{file} holds no video, only sound or subtitles; leave it out.")
             frames = [_upright(frame) for frame in _sampled(container, count, check)]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cl2cm_plugin.encoder.video import pool_frames, read_frames
+from cl2cm_plugin.encoder.video import open_clip, pool_frames, read_frames
 from cl2cm_plugin.errors import UserError
 from cl2cm_plugin.vectorizer.engines import checked
 from cl2cm_plugin.vectorizer.media import MediaError, decode_base64, not_content, pixels_of
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from cl2cm_plugin.vectorizer.media import PixelBudget
     from cl2cm_plugin.vectorizer.settings import Settings
 
-# FFmpeg also reads playlists, and they name other files and addresses: a video must not be one.
-_CONTAINERS = "avi,matroska,webm,mov,mp4"
 _UNUSABLE = "this is not a video in a known format (AVI, MKV, MOV, MP4, WebM), or it is damaged; send another"
 
 
@@ -135,8 +133,7 @@ def _measured(data: bytes, most_frames: int) -> tuple[int, int, int, float]:
     """
     av = _pyav()
     try:
-        options = {"format_whitelist": _CONTAINERS}
-        with av.open(io.BytesIO(data), options=options, metadata_errors="ignore") as container:
+        with open_clip(io.BytesIO(data)) as container:
             if not container.streams.video:
                 raise MediaError("this video holds no pictures, only sound or subtitles; leave it out")
             stream = container.streams.video[0]
