@@ -7,8 +7,8 @@ import time
 from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from serving_parts.machine import cores
 
+from cl2cm_plugin.vectorizer import cores
 from endurance_parts.client import Client
 from endurance_parts.memory import Memory, resident
 from endurance_parts.record import Record
@@ -64,7 +64,7 @@ class Course:
                 for key, events in self._selector.select(1.0):
                     self._go_on(key.data, events)
         self._look(time.perf_counter())
-        self.generator = (time.process_time() - busy) / self.memory.samples[-1][0] / cores()
+        self.generator = (time.process_time() - busy) / self.memory.samples[-1][0] / cores.visible()
 
     def _go_on(self, client: Client, events: int) -> None:
         try:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
-from serving_parts.machine import cores
 from serving_parts.samples import PICTURES, SEED, pictures, texts
+
+from cl2cm_plugin.vectorizer import cores
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +52,7 @@ def make(folder: Path, numbers: Sequence[int], progress: Progress) -> Archive:
     (folder / "media").mkdir(parents=True)
     (folder / "captions").mkdir()
     files = [f"media/{number:06}.jpg" for number in numbers]
-    with ProcessPoolExecutor(cores(), mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(cores.visible(), mp_context=get_context("spawn")) as pool:
         written = pool.map(_write, [folder / file for file in files], numbers, chunksize=50)
         for _ in progress.track(written, total=len(files), description="drawing pictures"):
             pass

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from serving_parts.load import Plan, measure
-from serving_parts.machine import cores
 from serving_parts.samples import BODIES, numbered
 
 from cl2cm_plugin import collections
+from cl2cm_plugin.vectorizer import cores
 from importing_parts.sides import create
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def _load(service: Service, archive: Archive) -> tuple[float, float, int]:
     BODIES[kind] = lambda: _bodies(archive)
     load = measure(Plan(service.port, service.process, kind, CLIENTS, _SECONDS, _WARM_UP))
     rate = load.throughput / _REQUESTS_AN_OBJECT
-    return rate / (1 - load.generator / cores()), rate, load.errors
+    return rate / (1 - load.generator / cores.visible()), rate, load.errors
 
 
 def _bodies(archive: Archive) -> Callable[[int], bytes]:

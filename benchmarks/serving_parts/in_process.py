@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from PIL import Image
 
+from cl2cm_plugin.vectorizer import cores
 from serving_parts.engine import BareEngine
-from serving_parts.machine import cores
 from serving_parts.samples import ANSWER_KEYS, REQUEST_KEYS, body, endless
 from trainer.console import quiet_libraries
 
@@ -66,7 +66,7 @@ class InProcess:
         self._model = SentenceTransformer(weights.model, device="cpu", local_files_only=True)
         self._engine = BareEngine(weights.exported, weights.engine)
         self._items = {kind: endless(kind) for kind in REQUEST_KEYS}
-        self._threads = ThreadPoolExecutor(cores())
+        self._threads = ThreadPoolExecutor(cores.visible())
 
     def plain_rate(self, kind: str, seconds: float) -> float:
         """Objects a second of a plain sentence-transformers loop, from texts or from the bytes of picture files."""

@@ -8,6 +8,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from cl2cm_plugin.vectorizer import cores
+
 # Those that matter to a model in 8 bits or in single precision.
 _INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "amx_bf16")
 EIGHT_BITS = {"avx512_vnni", "avx_vnni", "amx_int8"}
@@ -29,18 +31,13 @@ _PACKAGES = (
 )
 
 
-def cores() -> int:
-    """Count the cores that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def facts() -> dict[str, Any]:
     """Name the processor, what it can do, and the versions of what runs on it."""
     about = _processor()
     flags = set(about.get("flags", "").split())
     return {
         "processor": about.get("model name") or platform.processor() or platform.machine(),
-        "cores": cores(),
+        "cores": cores.visible(),
         "instructions": [name for name in _INSTRUCTIONS if name in flags],
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in _PACKAGES},

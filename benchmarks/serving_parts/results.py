@@ -6,7 +6,7 @@ import statistics
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from serving_parts.machine import cores
+from cl2cm_plugin.vectorizer import cores
 from serving_parts.services import OURS, STOCKS
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Results:
 
     def undisturbed(self, kind: str, clients: int) -> list[float]:
         """Give our answers a second as if the cores' time that the generator took had been ours too, by round."""
-        return [load.throughput / (1 - load.generator / cores()) for load in self.loads[kind, clients, OURS]]
+        return [load.throughput / (1 - load.generator / cores.visible()) for load in self.loads[kind, clients, OURS]]
 
     def times_rate(self, kind: str, clients: int, way: str) -> list[float]:
         """Say how many times a rate in process ours through HTTP is, the generator's time subtracted, by round."""

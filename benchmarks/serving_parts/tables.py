@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from serving_parts.machine import cores
+from cl2cm_plugin.vectorizer import cores
 from serving_parts.results import ENGINE, PLAIN
 from serving_parts.rounds import SIZES
 from serving_parts.services import OURS, STOCKS
@@ -45,7 +45,7 @@ def side_by_side(results: Results, kind: str) -> None:
                 spread(results.throughputs(kind, clients, service), ".1f"),
                 *(f"{results.median(kind, clients, service, name):.1f}" for name in ("p50", "p99")),
                 str(sum(load.errors for load in loads)),
-                f"{results.median(kind, clients, service, 'generator') / cores():.1%}",
+                f"{results.median(kind, clients, service, 'generator') / cores.visible():.1%}",
                 ratio,
                 end_section=service == STOCKS[-1],
             )
@@ -90,7 +90,7 @@ def where_time_goes(results: Results, kind: str) -> None:
         f"of all, {many} clients",
         title=f"Where the time goes: one of the {kind}",
     )
-    whole = cores() * 1e3 / rate
+    whole = cores.visible() * 1e3 / rate
     generator = results.median(kind, many, OURS, "generator") * 1e3 / rate
     for name, cost in alone.items():
         table.add_row(name, *_share(cost.wall, latency), *_share(together[name].cpu, whole))
