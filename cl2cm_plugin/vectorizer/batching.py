@@ -6,13 +6,13 @@ import asyncio
 import hashlib
 import itertools
 import logging
-import math
 import time
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cl2cm_plugin.vectorizer.engines import EngineError
+from cl2cm_plugin.vectorizer.lanes import Job, Lane, Queue
 from cl2cm_plugin.vectorizer.remembered import RememberedVectors
 
 if TYPE_CHECKING:
@@ -22,41 +22,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# With a backlog, this many batches are looked through for items of like length.
-WINDOW = 8
-
 
 class BusyError(Exception):
     """The queue is full, or closed."""
-
-
-def _no_length(_payload: Any) -> int:
-    return 1
-
-
-@dataclass(frozen=True)
-class Lane:
-    """How the items of one modality become vectors.
-
-    Attributes:
-        encode: Turns n payloads into an array of shape (n, dimensions), in order. Runs in the engine's thread.
-        prepare: Turns an item's content into a payload, or raises; runs in the lane's threads before the item is
-            queued, so that it overlaps with the engine.
-        threads: How many of them there are.
-        prepared_together: How many items a thread takes at once; where preparing is quick, going to and fro is not.
-        length: What makes a payload expensive; items of like length go into one batch.
-        max_batch: Most items in a batch.
-        max_length: Most of what a batch may cost: its longest payload's length times its items; a longer payload goes
-            alone.
-    """
-
-    encode: Callable[[list[Any]], np.ndarray]
-    prepare: Callable[[str], Any]
-    threads: int = 1
-    prepared_together: int = 1
-    length: Callable[[Any], int] = _no_length
-    max_batch: int = 32
-    max_length: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -73,60 +41,6 @@ class Batch:
     modality: str
     waits: list[float]
     seconds: float
-
-
-@dataclass(eq=False)
-class _Job:
-    """One distinct content that someone waits for; its payload is the content until that is prepared."""
-
-    key: bytes
-    number: int
-    queue: _Queue
-    future: asyncio.Future[np.ndarray]
-    payload: Any = None
-    queued: float = 0.0
-    with_engine: bool = False
-    waiters: int = 0
-
-
-@dataclass
-class _Queue:
-    """What waits in one modality, in order of arrival: first to be prepared, then for the engine."""
-
-    modality: str
-    lane: Lane
-    unprepared: dict[bytes, _Job] = field(default_factory=dict)
-    arrived: asyncio.Event = field(default_factory=asyncio.Event)
-    jobs: dict[bytes, _Job] = field(default_factory=dict)
-
-    def take_unprepared(self) -> list[_Job]:
-        """Take out the oldest jobs that are not prepared."""
-        jobs = list(itertools.islice(self.unprepared.values(), self.lane.prepared_together))
-        for job in jobs:
-            del self.unprepared[job.key]
-        return jobs
-
-    def oldest(self) -> _Job:
-        return next(iter(self.jobs.values()))
-
-    def take(self) -> list[_Job]:
-        """Take out the oldest job and those of like length, so that little of the batch is padding."""
-        count = self.lane.max_batch
-        window = list(itertools.islice(self.jobs.values(), WINDOW * count))
-        ordered = sorted(window, key=self._length)
-        place = ordered.index(window[0])
-        start = max(0, min(place - count // 2, len(ordered) - count))
-        batch = ordered[start : start + count]
-        while len(batch) > 1 and len(batch) * self._length(batch[-1]) > self.lane.max_length:
-            # The longest is left for later, unless it is the one that has waited longest.
-            batch.pop(0 if batch[-1] is window[0] else -1)
-        for job in batch:
-            del self.jobs[job.key]
-            job.with_engine = True
-        return batch
-
-    def _length(self, job: _Job) -> int:
-        return self.lane.length(job.payload)
 
 
 class Batcher:
@@ -152,12 +66,12 @@ class Batcher:
         remembered: int = 0,
         on_batch: Callable[[Batch], None] = lambda _batch: None,
     ) -> None:
-        self._queues = {modality: _Queue(modality, lane) for modality, lane in lanes.items()}
+        self._queues = {modality: Queue(modality, lane) for modality, lane in lanes.items()}
         self._engine_thread = engine_thread
         self._max_queue = max_queue
         self._remembered = RememberedVectors(remembered)
         self._on_batch = on_batch
-        self._in_flight: dict[bytes, _Job] = {}
+        self._in_flight: dict[bytes, Job] = {}
         self._with_engine = 0
         self._numbers = itertools.count()
         self._closed = False
@@ -211,16 +125,16 @@ class Batcher:
             worker.cancel()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _admit(self, key: bytes, queue: _Queue, content: str) -> _Job:
+    def _admit(self, key: bytes, queue: Queue, content: str) -> Job:
         if self._closed or self.waiting() >= self._max_queue:
             raise BusyError
         future = asyncio.get_running_loop().create_future()
-        job = self._in_flight[key] = _Job(key, next(self._numbers), queue, future, content)
+        job = self._in_flight[key] = Job(key, next(self._numbers), queue, future, content)
         queue.unprepared[key] = job
         queue.arrived.set()
         return job
 
-    async def _prepare(self, queue: _Queue) -> None:
+    async def _prepare(self, queue: Queue) -> None:
         """Prepare the items of a lane, for ever; a lane has as many such tasks as threads."""
         loop = asyncio.get_running_loop()
         while True:
@@ -229,7 +143,7 @@ class Batcher:
                 queue.arrived.clear()
                 await queue.arrived.wait()
                 continue
-            payloads = await loop.run_in_executor(self._threads, _prepared, queue.lane, [job.payload for job in jobs])
+            payloads = await loop.run_in_executor(self._threads, queue.lane.prepared, [job.payload for job in jobs])
             for job, payload in zip(jobs, payloads, strict=True):
                 if job.future.done():
                     # Nobody waits for it any more.
@@ -241,18 +155,17 @@ class Batcher:
             # Nothing of them is kept until the next ones come.
             del jobs, job, payloads, payload
 
-    def _enqueue(self, job: _Job, payload: Any) -> None:
+    def _enqueue(self, job: Job, payload: Any) -> None:
         job.payload = payload
         job.queued = time.monotonic()
         job.queue.jobs[job.key] = job
         self._arrived.set()
 
-    def _abandon(self, job: _Job) -> None:
+    def _abandon(self, job: Job) -> None:
         """Forget a job that nobody waits for; one that the engine has already is left to be remembered."""
         if job.with_engine:
             return
-        job.queue.unprepared.pop(job.key, None)
-        job.queue.jobs.pop(job.key, None)
+        job.queue.forget(job)
         del self._in_flight[job.key]
         job.payload = None
         job.future.cancel()
@@ -270,7 +183,7 @@ class Batcher:
                 self._arrived.clear()
                 await self._arrived.wait()
 
-    async def _run(self, queue: _Queue, jobs: list[_Job]) -> None:
+    async def _run(self, queue: Queue, jobs: list[Job]) -> None:
         payloads = [job.payload for job in jobs]
         start = time.monotonic()
         try:
@@ -297,35 +210,12 @@ class Batcher:
             self._remembered.keep(job.key, own)
             self._finish(job, own)
 
-    def _finish(self, job: _Job, outcome: np.ndarray | Exception) -> None:
+    def _finish(self, job: Job, outcome: np.ndarray | Exception) -> None:
         del self._in_flight[job.key]
         self._with_engine -= job.with_engine
-        job.payload = None
-        if isinstance(outcome, Exception):
-            job.future.set_exception(_bare(outcome))
-            # Whoever waited may be gone, and an exception that nobody collects would be logged as a fault.
-            job.future.exception()
-        else:
-            job.future.set_result(outcome)
+        job.finish(outcome)
 
 
 def _key(modality: str, content: str) -> bytes:
     digest = hashlib.blake2b(content.encode(errors="surrogatepass"), digest_size=24).digest()
     return modality.encode() + b":" + digest
-
-
-def _prepared(lane: Lane, contents: list[str]) -> list[Any]:
-    """Prepare contents: the payload of each, or the exception that it raised."""
-    payloads: list[Any] = []
-    for content in contents:
-        try:
-            payloads.append(lane.prepare(content))
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is the answer to this item
-            payloads.append(_bare(error))
-    return payloads
-
-
-def _bare(error: Exception) -> Exception:
-    """Drop the tracebacks: their frames hold pictures, and with the job a circle that is freed late."""
-    error.__context__ = error.__cause__ = None
-    return error.with_traceback(None)

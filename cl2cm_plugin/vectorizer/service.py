@@ -12,10 +12,11 @@ from PIL import Image
 
 from cl2cm_plugin import allocator
 from cl2cm_plugin.errors import UserError
-from cl2cm_plugin.vectorizer.batching import Batcher, BusyError, Lane
+from cl2cm_plugin.vectorizer.batching import Batcher, BusyError
 from cl2cm_plugin.vectorizer.engines import EngineError
 from cl2cm_plugin.vectorizer.failures import ModelFailedError, UnavailableError, UnusableItemError
 from cl2cm_plugin.vectorizer.items import Item, Modality
+from cl2cm_plugin.vectorizer.lanes import Lane
 from cl2cm_plugin.vectorizer.media import MediaError, PictureReader, PixelBudget
 from cl2cm_plugin.vectorizer.video import VideoReader, encode_videos
 

@@ -12,7 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from cl2cm_plugin.vectorizer.batching import Batcher, BusyError, Lane
+from cl2cm_plugin.vectorizer.batching import Batcher, BusyError
+from cl2cm_plugin.vectorizer.lanes import Lane
 
 
 class Recorder:
