@@ -21,6 +21,7 @@ from trainer import language_card
 from trainer.digest import digest
 from trainer.language_card import Addition, Measured
 from trainer.language_vocabulary import TEXT_TOWER, needed_pieces, with_pieces
+from trainer.launch import Launch
 from trainer.methods.language_addition import LanguageAdditionNetwork
 from trainer.methods.stage import train
 from trainer.towers.embedding import text_vectors
@@ -121,7 +122,7 @@ def add_language(
     tower = _TextTower(start, settings.trained_layers, teaching.pieces)
     states = tower.frozen.states([*texts.sources, *texts.targets, *texts.known])
     stage = LanguageAdditionNetwork(tower.text, settings, states, taught, texts.pairs, texts.known)
-    train(stage, work, settings.compute)
+    train(stage, work, Launch(settings.compute))
     measured = _measured(texts, teaching, tower, taught)
     measured = replace(measured, resegmented=_resegmented(folder, start, texts))
     tower.save(work / "model", start)

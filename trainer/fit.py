@@ -26,6 +26,7 @@ from trainer.corpus.training_data import TrainingData, assemble
 from trainer.digest import digest
 from trainer.evaluation import report
 from trainer.evaluation.encode import encoders
+from trainer.launch import Launch
 from trainer.stages import BACKBONE, Stages
 from trainer.towers.embedding import Embedder, FrozenParts
 from trainer.towers.image import TrainedImage
@@ -66,6 +67,7 @@ def fit(
     evaluate_on: Sequence[str] = (),
     networks: Path | None = None,
     data: TrainingData | None = None,
+    launch: Launch | None = None,
 ) -> Run:
     """Train a model in CL2CM's two stages, or go on with a run that was stopped.
 
@@ -76,6 +78,7 @@ def fit(
         evaluate_on: Splits whose retrieval figures go into the model card.
         networks: A folder of finished cross-lingual networks: one that several runs would train alike is trained once.
         data: What `training_data` makes of recipe and corpus, if it is at hand.
+        launch: The processes to train in; those that the recipe's lines on compute ask for if None.
 
     Returns:
         The finished run; at once if it was finished before.
@@ -84,20 +87,24 @@ def fit(
         UserError: The folder holds another run, or the corpus lacks what the recipe asks for.
     """
     data = data or training_data(recipe, corpus)
+    launch = launch or Launch(recipe.compute)
     teachers = _teacher_folders(recipe)
-    _claim(folder, recipe, data)
-    text_folder, image_folder = towers(recipe, data)
-    if (folder / _MODEL).is_dir():
-        return Run(folder, folder / _MODEL, model_info.read(folder / _MODEL), (text_folder, image_folder))
-    evaluated = {split: _languages_with_captions(recipe, corpus, split) for split in evaluate_on}
-    # Only now: converting a backbone draws random numbers, and happens in the first run alone.
-    L.seed_everything(recipe.seed, workers=True, verbose=False)
-    model = two_tower.build(text_folder, image_folder, recipe.model.dimensions, recipe.model.max_tokens)
-    frozen = FrozenParts(model, text_folder, image_folder, recipe.model)
-    stages = Stages(recipe, data, model, frozen, folder, networks)
-    stages.train([_teacher_vectors(teacher, data.texts) for teacher in teachers])
-    info = _finish(recipe, corpus, model.eval(), stages.embedder, folder, evaluated)
-    return Run(folder, folder / _MODEL, info, (text_folder, image_folder))
+    with launch.in_turn():
+        _claim(folder, recipe, data)
+        text_folder, image_folder = towers(recipe, data)
+    if not (folder / _MODEL).is_dir():
+        evaluated = {split: _languages_with_captions(recipe, corpus, split) for split in evaluate_on}
+        # Only now: converting a backbone draws random numbers, and happens in the first run alone.
+        L.seed_everything(recipe.seed, workers=True, verbose=False)
+        model = two_tower.build(text_folder, image_folder, recipe.model.dimensions, recipe.model.max_tokens)
+        with launch.in_turn():
+            frozen = FrozenParts(model, text_folder, image_folder, recipe.model)
+            stages = Stages(recipe, data, model, frozen, folder, networks, launch)
+        stages.train([_teacher_vectors(teacher, data.texts) for teacher in teachers])
+        with launch.in_turn():
+            if launch.is_first:
+                _finish(recipe, corpus, model.eval(), stages.embedder, folder, evaluated)
+    return Run(folder, folder / _MODEL, model_info.read(folder / _MODEL), (text_folder, image_folder))
 
 
 def embedder_of(recipe: Recipe, run: Run) -> Embedder:
@@ -172,7 +179,7 @@ def _finish(
     embedder: Embedder,
     folder: Path,
     evaluated: dict[str, list[str]],
-) -> ModelInfo:
+) -> None:
     """Evaluate, and write the model folder as the last act of the run."""
     sections = []
     for split, languages in evaluated.items():
@@ -194,9 +201,8 @@ def _finish(
     temporary = folder / f".{_MODEL}"
     shutil.rmtree(temporary, ignore_errors=True)
     card = model_card.write(info, _card_facts(recipe, model, sections))
-    info = two_tower.save(model, temporary, card, info)
+    two_tower.save(model, temporary, card, info)
     temporary.rename(folder / _MODEL)
-    return info
 
 
 def _languages_with_captions(recipe: Recipe, corpus: CaptionedMedia, split: str) -> list[str]:

@@ -109,11 +109,21 @@ class CrossLingual(Strict):
     """Temperature of the sentence level."""
     word_alignment: WordAlignment = Transport()
     """Form of the word level (our reading: the paper's formula is not public)."""
+    space: CrossModal | None = Field(None, exclude_if=lambda space: space is None)
+    """Where sources are frozen: the lines of stage 2 by which the projections that make their space learn; stage 2's
+    own where left out. Runs that name them here share a cross-lingual network whatever their stage 2 is."""
 
     @model_validator(mode="after")
     def _temperature_is_used(self) -> CrossLingual:
         _check_temperature_is_used(self.temperature, self.sentence, "sentence")
+        if self.space and not self.freezes_sources:
+            raise ValueError("only frozen sources have a space: give sources the form frozen, or leave out space")
         return self
+
+    @property
+    def freezes_sources(self) -> bool:
+        """Whether stage 1 takes place, in a space that pictures and source captions make before it."""
+        return isinstance(self.sources, FrozenSources) and self.optimiser.epochs > 0
 
 
 class CrossModal(Strict):
@@ -214,8 +224,8 @@ class Recipe(Strict):
             raise ValueError("in one stage there is no first phase: set cross_modal.projections_first.epochs to 0")
         if self.schedule == "joint" and self.cross_modal.caption_mixing:
             raise ValueError("in one stage there are no finished states to mix: set cross_modal.caption_mixing to 0")
-        frozen = isinstance(self.cross_lingual.sources, FrozenSources) and self.cross_lingual.optimiser.epochs > 0
-        if frozen and not self.cross_modal.projections_first.epochs:
+        space = self.cross_lingual.space or self.cross_modal
+        if self.cross_lingual.freezes_sources and not space.projections_first.epochs:
             raise ValueError("frozen sources need a space made of pictures: set cross_modal.projections_first.epochs")
         if self.schedule == "joint" and taught and not self.cross_modal.source_weight:
             raise ValueError("in one stage distillation learns from matched sources: raise cross_modal.source_weight")
@@ -237,6 +247,19 @@ class Recipe(Strict):
     def model_name(self) -> str:
         """The bare name of the model, for example ``cl2cm-de``."""
         return self.name.format(target="-".join(self.target_languages) or self.source_language)
+
+    @property
+    def phases(self) -> list[str]:
+        """Name what trains on its own, in order."""
+        if self.schedule == "joint":
+            return ["joint"]
+        possible = {
+            "source_projections": self.cross_lingual.freezes_sources,
+            "cross_lingual": self.cross_lingual.optimiser.epochs > 0,
+            "projections": self.cross_modal.projections_first.epochs > 0,
+            "cross_modal": self.cross_modal.optimiser.epochs > 0,
+        }
+        return [name for name, takes_place in possible.items() if takes_place]
 
     @property
     def languages(self) -> list[str]:

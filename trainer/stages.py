@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,29 +14,34 @@ from safetensors.torch import load_file, save_file
 from cl2cm_plugin.encoder.backbones import made_once
 from trainer.digest import digest
 from trainer.evaluation.retrieval import evaluate
+from trainer.launch import Phase
 from trainer.methods.cl2cm import CrossModalNetwork
 from trainer.methods.cross_lingual import CrossLingualNetwork
 from trainer.methods.joint import JointNetwork
 from trainer.methods.stage import train
-from trainer.recipe_forms import FrozenSources, Off
+from trainer.recipe_forms import Off
 from trainer.towers.embedding import Embedder, FrozenParts, text_vectors
 from trainer.towers.image import TrainedImage
 from trainer.towers.trained_text import TrainedText
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from sentence_transformers import SentenceTransformer
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from trainer.corpus.training_data import TrainingData
+    from trainer.launch import Launch
     from trainer.methods.cl2cm import Teacher
+    from trainer.methods.stage import Stage
     from trainer.recipe import CrossModal, Recipe
+
+    EncodeTexts = Callable[[Sequence[str]], np.ndarray]
 
 BACKBONE = "backbone"
 """Among the teachers of a recipe: the text backbone before any training."""
 
-_WEIGHTS = "text.safetensors"
+_FORMAT, _TEXT, _IMAGE = "2", "text.safetensors", "image.safetensors"
 
 
 class Stages:
@@ -47,6 +54,7 @@ class Stages:
         frozen: Its frozen parts.
         folder: Where each stage keeps its checkpoint.
         networks: A folder of finished cross-lingual networks to take from and to add to; None trains anew.
+        launch: The processes to train in.
 
     Attributes:
         embedder: Encodes with the model as it stands.
@@ -60,13 +68,13 @@ class Stages:
         frozen: FrozenParts,
         folder: Path,
         networks: Path | None,
+        launch: Launch,
     ) -> None:
         self._recipe, self._data, self._model, self._frozen = recipe, data, model, frozen
         self._text = TrainedText(model, recipe.model.trained_layers, dropout=recipe.model.text_dropout)
         dropout = recipe.cross_modal.feature_dropout, recipe.cross_modal.region_dropout
         self._image = TrainedImage(model, recipe.model.trained_image_layers, *dropout)
-        self._regions = recipe.cross_modal.region_dropout > 0
-        self._folder, self._networks = folder, networks
+        self._folder, self._networks, self._launch = folder, networks, launch
         self.embedder = Embedder(self._text, self._image, frozen)
         self._states = frozen.text_states(data.texts)
 
@@ -81,92 +89,146 @@ class Stages:
         if self._recipe.schedule == "joint":
             self._train_joint(self._cross_lingual_network())
             return
-        if self._sources_are_frozen:
-            self._train_source_projections()
-        self._train_cross_lingual()
+        if self._recipe.cross_lingual.optimiser.epochs:
+            self._make_cross_lingual()
         self._train_cross_modal(further_teachers)
 
     def _cross_lingual_network(self) -> CrossLingualNetwork:
         settings, pairs, untrained = self._recipe.cross_lingual, self._data.sentence_pairs, None
-        if self._sources_are_frozen:
+        if self._recipe.cross_lingual.freezes_sources:
             pairs = [*pairs, *self._data.kept_captions]
             sources = dict.fromkeys(pair.source for pair in pairs)
-            last_states = self._frozen.last_states(self._text, {text: self._states[text] for text in sources})
+            with self._launch.in_turn():
+                last_states = self._frozen.last_states(self._text, {text: self._states[text] for text in sources})
             untrained = TrainedText(self._model, 0), last_states
         return CrossLingualNetwork(self._text, settings, self._states, self._recipe.seed, pairs, untrained)
 
-    def _train_source_projections(self) -> None:
+    def _make_cross_lingual(self) -> None:
+        """Train stage 1, or take it from the folder of finished networks."""
+        if self._networks is None:
+            self._train_stage_1(self._folder)
+            return
+        known = self._networks / self._cross_lingual_key()
+        # Whoever wants the same network meanwhile waits for it; what a killed run leaves, the next one goes on with.
+        with self._launch.alone(known.with_name(f"{known.name}.lock")):
+            if not known.is_dir():
+                training = known.with_name(f"{known.name}.training")
+                self._train_stage_1(training)
+                if self._launch.is_first:
+                    made_once(known, self._save_cross_lingual)
+                    shutil.rmtree(training, ignore_errors=True)
+        self._load_cross_lingual(known)
+
+    def _save_cross_lingual(self, folder: Path) -> None:
+        """Write what stage 2 starts from, beside the frozen parts."""
+        for part, file in self._made_by_stage_1():
+            weights = {name: value.contiguous() for name, value in part.state_dict().items()}
+            save_file(weights, folder / file)
+
+    def _load_cross_lingual(self, folder: Path) -> None:
+        for part, file in self._made_by_stage_1():
+            part.load_state_dict(load_file(folder / file))
+            part.eval()
+
+    def _made_by_stage_1(self) -> list[tuple[nn.Module, str]]:
+        """List what stage 1 trains, and the file of each: with frozen sources the projection of pictures as well."""
+        parts: list[tuple[nn.Module, str]] = [(self._text, _TEXT)]
+        return [*parts, (self._image.projection, _IMAGE)] if self._recipe.cross_lingual.freezes_sources else parts
+
+    def _train_stage_1(self, folder: Path) -> None:
+        if self._recipe.cross_lingual.freezes_sources:
+            self._train_source_projections(folder)
+        self._train_cross_lingual(folder)
+
+    def _train_cross_lingual(self, folder: Path) -> None:
+        self._text.projection.requires_grad_(not self._recipe.cross_lingual.freezes_sources)
+        measure = self._dev_figures if self._recipe.cross_lingual.freezes_sources else None
+        self._train(self._cross_lingual_network(), folder, "cross_lingual", self._dev_translation, measure)
+        self._text.projection.requires_grad_(True)
+
+    def _train_source_projections(self, folder: Path) -> None:
         """Make the space that stage 1 works in, of pictures and source captions."""
         silent = {"target_weight": 0.0, "source_weight": 1.0, "distillation": Off(form="off")}
-        settings = self._recipe.cross_modal.model_copy(update=silent)
-        pooled = self._frozen.pooled_states(self._text, self._caption_states())
-        self._train_projections(settings, "source_projections", pooled, None)
+        settings = self._space.model_copy(update=silent)
+        self._train_projections(settings, folder, "source_projections", self._pooled_captions(), None)
 
     @property
-    def _sources_are_frozen(self) -> bool:
-        settings = self._recipe.cross_lingual
-        return isinstance(settings.sources, FrozenSources) and settings.optimiser.epochs > 0
+    def _space(self) -> CrossModal:
+        return self._recipe.cross_lingual.space or self._recipe.cross_modal
 
-    def _train_cross_lingual(self) -> None:
-        if not self._recipe.cross_lingual.optimiser.epochs:
-            return
-        known = self._networks / self._cross_lingual_key() if self._networks else None
-        if known is None or not known.is_dir():
-            self._text.projection.requires_grad_(not self._sources_are_frozen)
-            network, folder = self._cross_lingual_network(), self._folder / "cross_lingual"
-            train(network, folder, self._recipe.compute, self._dev_translation)
-            self._text.projection.requires_grad_(True)
-        if known is not None:
-            weights = {name: value.contiguous() for name, value in self._text.state_dict().items()}
-            made_once(known, lambda folder: save_file(weights, folder / _WEIGHTS))
-            self._text.load_state_dict(load_file(known / _WEIGHTS))
-            self._text.eval()
+    def _train(
+        self,
+        network: Stage,
+        folder: Path,
+        name: str,
+        validate: Callable[[], float],
+        measure: Callable[[], dict[str, float]] | None,
+    ) -> None:
+        phases = self._recipe.phases
+        listeners = self._launch.callbacks(Phase(name, phases.index(name) + 1, len(phases), measure))
+        train(network, folder / name, self._launch, validate, listeners)
 
     def _backbone_vectors(self) -> dict[str, Tensor]:
         """What the text backbone makes of the captions before any training: unit vectors of their mean states."""
-        pooled = self._frozen.pooled_states(self._text, self._caption_states())
+        pooled = self._pooled_captions()
         return {text: F.normalize(mean[0], dim=0) for text, mean in pooled.items()}
 
-    def _caption_states(self) -> dict[str, Tensor]:
+    def _pooled_captions(self) -> dict[str, Tensor]:
+        """What the projection of the text tower takes of every caption and translation, as the layers stand."""
         pictures = self._data.captioned_pictures
         captions = dict.fromkeys(text for row in pictures for text in (row.source, row.target) if text is not None)
-        return {text: self._states[text] for text in captions}
+        return self._pooled(captions)
+
+    def _pooled(self, texts: Iterable[str]) -> dict[str, Tensor]:
+        with self._launch.in_turn():
+            return self._frozen.pooled_states(self._text, {text: self._states[text] for text in texts})
 
     def _train_cross_modal(self, further_teachers: Sequence[dict[str, Tensor]]) -> None:
         settings = self._recipe.cross_modal
         needed = settings.projections_first.epochs or settings.distillation.weight
-        pooled = self._frozen.pooled_states(self._text, self._caption_states()) if needed else {}
+        pooled = self._pooled_captions() if needed else {}
         # The teacher stays as it is from here on, so its vectors are all that stage 2 needs of it.
         vectors = text_vectors(TrainedText(self._model, 0), pooled)
         teacher = [vectors, *further_teachers] if further_teachers else vectors
         if settings.projections_first.epochs:
-            self._train_projections(settings, "projections", pooled, teacher)
+            self._train_projections(settings, self._folder, "projections", pooled, teacher)
         if not settings.optimiser.epochs:
             return
         settings = settings.model_copy(update={"caption_mixing": 0})
         network = self._cross_modal_network(settings, teacher)
-        train(network, self._folder / "cross_modal", self._recipe.compute, self._dev_retrieval)
+        self._train(network, self._folder, "cross_modal", self._dev_retrieval, self._dev_figures)
 
     def _train_projections(
-        self, settings: CrossModal, phase: str, pooled: dict[str, Tensor], teacher: Teacher
+        self, settings: CrossModal, folder: Path, name: str, pooled: dict[str, Tensor], teacher: Teacher
     ) -> None:
         """Train the projections alone, on what is computed once."""
         pictures = self._data.captioned_pictures
         settings = settings.model_copy(update={"optimiser": settings.projections_first})
         text = TrainedText(self._model, 0)
         image = TrainedImage(self._model, 0, settings.feature_dropout, settings.region_dropout)
-        inputs = self._frozen.image_features([row.file for row in pictures], regions=self._regions).__getitem__
+        files, regions = [row.file for row in pictures], settings.region_dropout > 0
+        with self._launch.in_turn():
+            inputs = self._frozen.image_features(files, regions=regions).__getitem__
         network = CrossModalNetwork(text, image, settings, pooled, inputs, teacher, self._recipe.seed + 2, pictures)
-        train(network, self._folder / phase, self._recipe.compute, self._dev_retrieval)
+
+        dev_states = cache(lambda: self._pooled(self._data.dev.texts))
+
+        def measure() -> dict[str, float]:
+            vectors = text_vectors(text, dev_states())
+            return self._figures(lambda texts: np.stack([vectors[sentence].numpy() for sentence in texts]))
+
+        self._train(network, folder, name, self._dev_retrieval, measure)
 
     def _train_joint(self, cross_lingual: CrossLingualNetwork) -> None:
         network = JointNetwork(cross_lingual, self._cross_modal_network(self._recipe.cross_modal, None))
-        train(network, self._folder / "joint", self._recipe.compute, self._dev_retrieval)
+        self._train(network, self._folder, "joint", self._dev_retrieval, self._dev_figures)
 
     def _cross_modal_network(self, settings: CrossModal, teacher: Teacher) -> CrossModalNetwork:
         """Stage 2 with everything in training that the towers' lines call trained."""
         pictures, seed = self._data.captioned_pictures, self._recipe.seed + 1
-        inputs = self._frozen.image_inputs([row.file for row in pictures], augmented=True, regions=self._regions)
+        files, regions = [row.file for row in pictures], settings.region_dropout > 0
+        with self._launch.in_turn():
+            inputs = self._frozen.image_inputs(files, augmented=True, regions=regions)
         return CrossModalNetwork(self._text, self._image, settings, self._states, inputs, teacher, seed, pictures)
 
     def _cross_lingual_key(self) -> str:
@@ -174,31 +236,41 @@ class Stages:
         recipe, model = self._recipe, self._recipe.model
         numbers = recipe.seed, model.dimensions, model.text_dropout
         settings = [recipe.cross_lingual.model_dump_json(), *map(str, numbers)]
-        if self._sources_are_frozen:
-            settings += self._space()
+        if self._recipe.cross_lingual.freezes_sources:
+            settings += self._space_facts()
         pairs = (f"{pair.source}\t{pair.target}" for pair in self._data.sentence_pairs)
-        dev = (text for captions in self._data.dev.captions.values() for _, text in captions)
-        return digest([*settings, self._frozen.text_key, *pairs, *dev])
+        return digest([_FORMAT, *settings, self._frozen.text_key, *pairs, *self._data.dev.texts])
 
-    def _space(self) -> list[str]:
+    def _space_facts(self) -> list[str]:
         """List what the space of frozen sources depends on."""
         forms = {"projections_first", "matching", "temperature", "feature_dropout", "region_dropout", "caption_mixing"}
         captions = (f"{Path(row.file).name}\t{row.source}" for row in self._data.captioned_pictures)
-        return [self._recipe.cross_modal.model_dump_json(include=forms), self._frozen.image_key, *captions]
+        return [self._space.model_dump_json(include=forms), self._frozen.image_key, *captions]
 
     def _dev_retrieval(self) -> float:
         """SumR between pictures and captions of the dev cut, mean of the languages."""
+        return float(np.mean(list(self._dev_figures().values())))
+
+    def _dev_figures(self) -> dict[str, float]:
+        """SumR between pictures and captions of the dev cut by language."""
+        return self._figures(self.embedder.texts)
+
+    def _figures(self, encode_texts: EncodeTexts) -> dict[str, float]:
         images = self.embedder.pictures(self._data.dev.files)
-        return float(np.mean([self._sum_r(images, rows) for rows in self._data.dev.captions.values()]))
+        return {
+            language: _sum_r(images, captions, encode_texts) for language, captions in self._data.dev.captions.items()
+        }
 
     def _dev_translation(self) -> float:
         """SumR between captions and translations of the dev cut, mean of the languages."""
         figures = []
         for pairs in self._data.dev.pairs.values():
             sources = self.embedder.texts([source for source, _ in pairs])
-            figures.append(self._sum_r(sources, [(row, target) for row, (_, target) in enumerate(pairs)]))
+            targets = [(row, target) for row, (_, target) in enumerate(pairs)]
+            figures.append(_sum_r(sources, targets, self.embedder.texts))
         return float(np.mean(figures))
 
-    def _sum_r(self, gallery: np.ndarray, captions: list[tuple[int, str]]) -> float:
-        texts = self.embedder.texts([text for _, text in captions])
-        return evaluate(gallery, texts, [row for row, _ in captions]).sum_r
+
+def _sum_r(gallery: np.ndarray, captions: list[tuple[int, str]], encode_texts: EncodeTexts) -> float:
+    texts = encode_texts([text for _, text in captions])
+    return evaluate(gallery, texts, [row for row, _ in captions]).sum_r

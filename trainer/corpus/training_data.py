@@ -59,6 +59,11 @@ class DevSet:
     captions: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
     pairs: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
 
+    @property
+    def texts(self) -> list[str]:
+        """Every caption and translation, repeated ones as often as they come."""
+        return [text for captions in self.captions.values() for _, text in captions]
+
 
 @dataclass(frozen=True)
 class TrainingData:
@@ -80,8 +85,7 @@ class TrainingData:
         """Every different sentence, in order of appearance."""
         rows: list[SentencePair | CaptionedPicture] = [*self.sentence_pairs, *self.captioned_pictures]
         trained = [text for row in rows for text in (row.source, row.target) if text is not None]
-        dev = [text for captions in self.dev.captions.values() for _, text in captions]
-        return list(dict.fromkeys([*trained, *dev]))
+        return list(dict.fromkeys([*trained, *self.dev.texts]))
 
 
 def assemble(

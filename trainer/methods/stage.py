@@ -19,13 +19,13 @@ from trainer.corpus.batches import PictureBatchSampler
 from trainer.methods.early_stopping import EarlyStopping
 from trainer.methods.gathering import gathered
 from trainer.methods.muon import Muon
-from trainer.methods.precision import lightning_precision
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from trainer.recipe import Compute, Optimiser
+    from trainer.launch import Launch
+    from trainer.recipe import Optimiser
 
 _LAST = "last.ckpt"
 
@@ -134,14 +134,21 @@ class Stage(L.LightningModule):
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
-def train(stage: Stage, folder: Path, compute: Compute, validate: Callable[[], float] | None = None) -> None:
+def train(
+    stage: Stage,
+    folder: Path,
+    launch: Launch,
+    validate: Callable[[], float] | None = None,
+    listeners: Sequence[Callback] = (),
+) -> None:
     """Train a stage to its end, going on from its last checkpoint if there is one.
 
     Args:
         stage: The stage; afterwards it holds the trained weights, in eval mode.
         folder: Where the checkpoint of every epoch is kept; the last one alone.
-        compute: What to use of the machine.
+        launch: The processes to train in.
         validate: Measures the stage as it stands, higher is better; needed where the optimiser has patience.
+        listeners: Callbacks that do not change what is learned.
     """
     if stage.optimiser.epochs == 0:
         stage.eval()
@@ -150,17 +157,13 @@ def train(stage: Stage, folder: Path, compute: Compute, validate: Callable[[], f
     # Not `save_last`: without a best checkpoint beside it, Lightning writes that one only when all epochs are done.
     checkpoint = ModelCheckpoint(folder, last.stem, save_top_k=1, every_n_epochs=1, enable_version_counter=False)
     stopping = EarlyStopping(stage.optimiser.patience, validate) if validate and stage.optimiser.patience else None
-    callbacks = [checkpoint, _StageProgress(), *([stopping] if stopping else [])]
+    callbacks = [checkpoint, _StageProgress(), *([stopping] if stopping else []), *listeners]
     with warnings.catch_warnings():
         # Lightning advises on workers and logging; the loader's items are in memory already.
         warnings.simplefilter("ignore")
         logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
         trainer = L.Trainer(
-            accelerator="auto",
-            devices=compute.devices,
-            # Processes start from this one, which holds the data, and the first one's weights come back to it.
-            strategy="ddp_fork" if compute.devices > 1 else "auto",
-            precision=lightning_precision(compute.precision),
+            **launch.trainer_options(),
             max_epochs=stage.optimiser.epochs,
             gradient_clip_val=stage.optimiser.clip,
             callbacks=callbacks,
@@ -172,8 +175,8 @@ def train(stage: Stage, folder: Path, compute: Compute, validate: Callable[[], f
         )
         # Lightning would leave modules that come from a loaded model in eval mode.
         stage.train()
-        stage.workers = compute.workers
-        trainer.fit(stage, ckpt_path=last if last.is_file() else None, weights_only=True)
+        stage.workers = launch.compute.workers
+        launch.prepared(trainer).fit(stage, ckpt_path=last if last.is_file() else None, weights_only=True)
     if stopping:
         stopping.restore(stage, last)
     stage.eval().cpu()

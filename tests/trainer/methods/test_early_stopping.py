@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from trainer.launch import Launch
 from trainer.methods.stage import Stage, train
 from trainer.recipe import Compute, Optimiser
 
@@ -41,7 +42,7 @@ def run(folder, figures: list[float], **settings: Any) -> tuple[Counting, list[f
         weights.append(float(stage.weight.detach()))
         return figures[len(weights) - 1]
 
-    train(stage, folder, Compute(), validate)
+    train(stage, folder, Launch(Compute()), validate)
     return stage, weights
 
 
@@ -80,8 +81,8 @@ def test_a_killed_stage_knows_its_best_epoch(tmp_path):
             raise Killed from None
 
     with pytest.raises((Killed, SystemExit)):
-        train(Counting(), tmp_path / "killed", Compute(), dying)
+        train(Counting(), tmp_path / "killed", Launch(Compute()), dying)
     resumed = Counting()
-    train(resumed, tmp_path / "killed", Compute(), lambda: 1.0)
+    train(resumed, tmp_path / "killed", Launch(Compute()), lambda: 1.0)
 
     torch.testing.assert_close(resumed.weight, whole.weight)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partialmethod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -117,11 +118,21 @@ def test_stage_1_keeps_source_captions_in_their_place_where_sources_are_frozen(t
 def train(text_backbone: Path, image_backbone: Path, colours: Path) -> Callable[..., fit.Run]:
     """Train on the tiny backbones with frozen sources."""
 
-    def run(folder: Path, networks: Path | None = None, region_dropout: float = 0) -> fit.Run:
+    def run(
+        folder: Path,
+        networks: Path | None = None,
+        region_dropout: float = 0,
+        space: dict[str, Any] | None = None,
+        epochs: int = 2,
+    ) -> fit.Run:
         model = {"text": str(text_backbone), "image": str(image_backbone), "dimensions": 8, "vocabulary": "all"}
         values = {
             "model": {**model, "trained_layers": 1},
-            "cross_lingual": {"optimiser": {"epochs": 2, "batch_size": 4, "lr_backbone": 0.01}, **FROZEN},
+            "cross_lingual": {
+                "optimiser": {"epochs": epochs, "batch_size": 4, "lr_backbone": 0.01},
+                **FROZEN,
+                "space": space,
+            },
             "cross_modal": {
                 "optimiser": {"epochs": 1, "batch_size": 4},
                 "projections_first": FIRST,
@@ -143,11 +154,11 @@ def test_stage_1_moves_the_layers_and_leaves_the_space_alone(train, tmp_path, mo
     seen: list[dict[str, torch.Tensor]] = []
     cross_lingual = Stages._train_cross_lingual
 
-    def watch(self: Stages) -> None:
+    def watch(self: Stages, folder: Path) -> None:
         for turn in range(2):
             seen.append({name: value.clone() for name, value in self._text.state_dict().items()})
             if not turn:
-                cross_lingual(self)
+                cross_lingual(self, folder)
 
     monkeypatch.setattr(Stages, "_train_cross_lingual", watch)
     train(tmp_path / "run")
@@ -162,7 +173,49 @@ def test_a_network_in_another_space_is_another_network(train, tmp_path):
     for name, dropout in (("one", 0.0), ("again", 0.0), ("other", 0.5)):
         train(tmp_path / name, tmp_path / "networks", dropout)
 
-    assert len(list((tmp_path / "networks").iterdir())) == 2
+    assert len(list((tmp_path / "networks").glob("*/text.safetensors"))) == 2
+
+
+def test_a_space_of_its_own_lets_runs_share_a_network_whatever_their_stage_2_is(train, tmp_path, monkeypatch):
+    space = {"projections_first": FIRST, "optimiser": {"epochs": 0}}
+    train(tmp_path / "one", tmp_path / "networks", 0.0, space)
+    alone = vectors(train(tmp_path / "alone", None, 0.5, space))
+    monkeypatch.setattr(CrossLingualNetwork, "losses", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(Stages, "_train_source_projections", lambda *_: pytest.fail("the space was made again"))
+
+    other = vectors(train(tmp_path / "other", tmp_path / "networks", 0.5, space))
+
+    assert len(list((tmp_path / "networks").glob("*/text.safetensors"))) == 1
+    np.testing.assert_array_equal(other, alone)
+
+
+def test_a_network_that_a_killed_run_began_is_gone_on_with_by_the_next(train, tmp_path, killed, monkeypatch):
+    whole = vectors(train(tmp_path / "whole"))
+    with killed(CrossLingualNetwork):
+        train(tmp_path / "killed", tmp_path / "networks")
+    monkeypatch.setattr(Stages, "_train_source_projections", partialmethod(resumed, Stages._train_source_projections))
+
+    np.testing.assert_array_equal(vectors(train(tmp_path / "next", tmp_path / "networks")), whole)
+    assert not list((tmp_path / "networks").glob("*.training"))
+
+
+def resumed(self: Stages, go_on: Callable[[Stages, Path], None], folder: Path) -> None:
+    assert (folder / "source_projections" / "last.ckpt").is_file()
+    go_on(self, folder)
+
+
+def test_a_recipe_without_a_space_of_its_own_hashes_as_it_did_before_there_was_one(train, tmp_path):
+    settings = recipe.CrossLingual(optimiser=recipe.Optimiser(epochs=1))
+
+    assert "space" not in settings.model_dump_json()
+
+
+def test_only_frozen_sources_have_a_space():
+    stages = {name: {"optimiser": {"epochs": 1}} for name in ("cross_lingual", "cross_modal")}
+    stages["cross_lingual"]["space"] = {"projections_first": FIRST, "optimiser": {"epochs": 0}}
+
+    with pytest.raises(ValidationError, match="only frozen sources have a space"):
+        recipe.Recipe.model_validate(stages)
 
 
 def test_a_run_that_was_killed_in_stage_1_goes_on_to_the_same_vectors(train, tmp_path, killed):

@@ -128,6 +128,14 @@ def test_comments_and_docstrings_do_not_change_what_is_learned():
     assert len(learning_code.learning_code()) == 16
 
 
+def test_code_that_learns_the_same_counts_as_the_code_before(monkeypatch):
+    today = learning_code._hashed(learning_code._places())
+    monkeypatch.setattr(learning_code, "_SAME", {today: "earlier", "earlier": "first"})
+    assert learning_code.learning_code() == "first"
+    monkeypatch.setattr(learning_code, "_SAME", {})
+    assert learning_code.learning_code() == today
+
+
 def test_a_trained_image_tower_serves_the_runs_that_name_it(planned, reproduction_of, tmp_path):
     tower = {
         "part": "image tower",
