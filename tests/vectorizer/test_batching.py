@@ -153,12 +153,12 @@ def test_an_engine_that_gives_too_few_vectors_mixes_nothing_up():
 def test_a_batch_costs_no_more_than_it_may_and_the_oldest_is_never_left():
     async def scenario(batcher, engine):
         first = await hold(batcher, engine)
-        tasks = start(batcher, ["x" * 30, "a", "bb", "x" * 29, "ccc", "x" * 100])
+        tasks = start(batcher, ["x" * 30, "a", "bb", "x" * 26, "ccc", "x" * 100])
         await settle(batcher)
         engine.gate.set()
         await asyncio.gather(first, *tasks)
         lengths = [sorted(map(len, batch)) for batch in engine.batches[1:]]
-        assert lengths == [[29, 30], [1, 2, 3], [100]]
+        assert lengths == [[26, 30], [1, 2, 3], [100]]
 
     run(scenario, max_batch=8, max_length=60)
 

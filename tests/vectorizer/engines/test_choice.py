@@ -33,6 +33,8 @@ class FakeTowers:
     def encode_texts(self, rows):
         return np.array([[0.0, 1.0] if row else [0.0, 0.0] for row in rows], dtype=np.float32)
 
+    encode_images = encode_texts
+
 
 class Machine:
     """Computes ways in these seconds, and some of them wrongly."""
@@ -109,6 +111,11 @@ def test_no_right_way_is_refused_with_the_reason(machine, serve, tmp_path):
 
     with pytest.raises(UserError, match=r"text tower in onnx-int8 gives other vectors .* \(cosine 0\.900\)"):
         serve(wanted=Wanted("onnx", "int8"))
+    machine(wrong={("text", "onnx-int8"), ("text", "onnx-fp32")})
+    with pytest.raises(
+        UserError, match=r"no way of computing the text tower \(onnx-fp32, onnx-int8\) gives the vectors"
+    ):
+        serve(wanted=Wanted("onnx"))
 
 
 @pytest.mark.parametrize(
@@ -152,6 +159,9 @@ def test_a_choice_is_measured_once(machine, serve, tmp_path):
     # Other circumstances.
     assert serve(remembered=file, threads=4) == ["onnx-int8", "onnx-int8"]
     assert len(changed.timed) == 8
+    # And back.
+    assert serve(remembered=file) == ["openvino-int8", "openvino-int8"]
+    assert len(changed.timed) == 8
 
 
 def test_a_remembered_way_that_gives_other_vectors_now_is_measured_anew(machine, serve, tmp_path):
@@ -163,11 +173,13 @@ def test_a_remembered_way_that_gives_other_vectors_now_is_measured_anew(machine,
     assert serve(remembered=file) == ["onnx-int8", "openvino-int8"]
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{", '{"x": 3}'])
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"KEY": 3}', '{"KEY": {"text": 3}}'])
 def test_a_damaged_memory_is_forgotten(content, machine, serve, tmp_path):
     file = tmp_path / "engines.json"
-    file.write_text(content, encoding="utf-8")
     machine()
+    serve(remembered=file)
+    (key,) = json.loads(file.read_text("utf-8"))
+    file.write_text(content.replace("KEY", key), encoding="utf-8")
 
     assert serve(remembered=file) == ["openvino-int8", "openvino-int8"]
     assert {"text": "openvino-int8", "image": "openvino-int8"} in json.loads(file.read_text("utf-8")).values()
@@ -187,6 +199,7 @@ def test_vectors_that_no_search_can_use_are_refused(machine, serve, tmp_path):
     serve()
     engine = ExportedEngine(tmp_path, Wanted())
 
-    assert engine.encode_texts(["x"]).tolist() == [[0.0, 1.0]]
-    with pytest.raises(EngineError, match="no usable vector"):
-        engine.encode_texts(["x", ""])
+    for encode in (engine.encode_texts, engine.encode_images):
+        assert encode(["x"]).tolist() == [[0.0, 1.0]]
+        with pytest.raises(EngineError, match="no usable vector"):
+            encode(["x", ""])

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from ..conftest import encoded
+from ..conftest import encoded, wait_until
+
+
+def value(client, name: str, **labels) -> float:
+    """Read a sample's value; 0 if it is not there."""
+    families = text_string_to_metric_families(client.get("/metrics").text)
+    samples = (sample for family in families for sample in family.samples)
+    return sum(one.value for one in samples if one.name == name and labels.items() <= one.labels.items())
 
 
 @pytest.fixture
 def read(client):
-    """Read a sample's value; 0 if it is not there."""
-
-    def value(name: str, **labels) -> float:
-        families = text_string_to_metric_families(client.get("/metrics").text)
-        samples = (sample for family in families for sample in family.samples)
-        return sum(one.value for one in samples if one.name == name and labels.items() <= one.labels.items())
-
-    return value
+    return partial(value, client)
 
 
 def test_requests_are_counted_by_contract_and_status(client, read):
@@ -57,11 +60,20 @@ def test_batches_are_measured_by_model_and_modality(client, read, picture):
 
 def test_the_state_can_be_watched(client, read):
     assert read("cl2cm_ready") == 1
-    assert read("cl2cm_waiting_items") == 0
     assert read("process_resident_memory_bytes") > 0
 
     client.app.state.models.drain()
     assert read("cl2cm_ready") == 0
+
+
+def test_what_waits_for_the_engine_can_be_watched(serve, engine):
+    with serve(max_batch=1) as client, ThreadPoolExecutor(1) as pool:
+        engine.gate.clear()
+        answer = pool.submit(client.post, "/vectorize", json={"texts": ["with the engine", "waits", "waits too"]})
+        wait_until(lambda: value(client, "cl2cm_waiting_items") == 2)
+        engine.gate.set()
+        assert answer.result().status_code == 200
+        assert value(client, "cl2cm_waiting_items") == 0
 
 
 @pytest.fixture
