@@ -12,8 +12,6 @@ from trainer.console import quiet_libraries
 if TYPE_CHECKING:
     import argparse
 
-    from trainer.corpus import CaptionedMedia
-    from trainer.recipe import Recipe
 
 TRAIN_HELP = """\
 Train a model with CL2CM in two stages: a cross-lingual network on sentences and
@@ -83,11 +81,11 @@ def run_train(arguments: argparse.Namespace) -> int:
 
     from trainer import recipe as recipes
     from trainer.corpus import read_corpus
-    from trainer.fit import fit, run_key, training_data
+    from trainer.fit import fit, run_key, training_data, unseen_splits
 
     recipe = recipes.load(arguments.recipe, target_languages=arguments.target, seed=arguments.seed)
     corpus = read_corpus(arguments.data)
-    splits = _evaluation_splits(recipe, corpus) if arguments.evaluate_on is None else arguments.evaluate_on
+    splits = unseen_splits(recipe, corpus) if arguments.evaluate_on is None else arguments.evaluate_on
     data = training_data(recipe, corpus)
     key = run_key(recipe, data)
     folder = arguments.out or Path("build") / "runs" / f"{recipe.model_name}-{key}"
@@ -98,13 +96,6 @@ def run_train(arguments: argparse.Namespace) -> int:
         soft_wrap=True,
     )
     return 0
-
-
-def _evaluation_splits(recipe: Recipe, corpus: CaptionedMedia) -> list[str]:
-    """Every split that training does not see and that has captions in all languages of the recipe."""
-    seen = set(corpus.media_ids(recipe.split))
-    unseen = [name for name in sorted(corpus.splits) if not seen & set(corpus.media_ids(name))]
-    return [name for name in unseen if set(recipe.languages) <= set(corpus.languages)]
 
 
 def run_demo(arguments: argparse.Namespace) -> int:

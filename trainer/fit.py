@@ -123,6 +123,13 @@ def embedder_of(recipe: Recipe, run: Run) -> Embedder:
     return Embedder(text, image, FrozenParts(model, *run.towers, recipe.model))
 
 
+def unseen_splits(recipe: Recipe, corpus: CaptionedMedia) -> list[str]:
+    """List every split that training does not see and that has captions in all languages of the recipe."""
+    seen = set(corpus.media_ids(recipe.split))
+    unseen = [name for name in sorted(corpus.splits) if not seen & set(corpus.media_ids(name))]
+    return [name for name in unseen if set(recipe.languages) <= set(corpus.languages)]
+
+
 def training_data(recipe: Recipe, corpus: CaptionedMedia) -> TrainingData:
     """Collect what a recipe trains on, with the noise that it asks for."""
     if any(recipe.noise.model_dump().values()):

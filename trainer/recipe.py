@@ -5,6 +5,7 @@ Every choice that changes a model is a line here. Shipped recipes are found by n
 
 from __future__ import annotations
 
+import copy
 import re
 import string
 from importlib.resources import files
@@ -287,19 +288,58 @@ def load(name_or_file: str, **changes: Any) -> Recipe:
     Raises:
         UserError: There is no such recipe, or a line of it is wrong; the message names every wrong line.
     """
-    text = _text(name_or_file)
-    try:
-        values = yaml.safe_load(text) or {}
-    except yaml.YAMLError as error:
-        raise UserError(f"The recipe {name_or_file} is not YAML: {error}") from None
-    if not isinstance(values, dict):
-        raise UserError(f"The recipe {name_or_file} must be a mapping of names to values.")
+    values = values_of(name_or_file)
     values.update({key: value for key, value in changes.items() if value is not None})
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise UserError(f"The recipe {name_or_file} is wrong in {error.error_count()} place(s): {wrong}.") from None
+        count = error.error_count()
+        raise UserError(f"The recipe {name_or_file} is wrong in {count} place(s): {sentences(error)}.") from None
+
+
+def values_of(name_or_file: str) -> dict[str, Any]:
+    """Read a recipe's lines, not checked yet.
+
+    Args:
+        name_or_file: A shipped recipe by name, or a YAML file.
+
+    Raises:
+        UserError: There is no such recipe, or it is no mapping in YAML.
+    """
+    try:
+        values = yaml.safe_load(_text(name_or_file)) or {}
+    except yaml.YAMLError as error:
+        raise UserError(f"The recipe {name_or_file} is not YAML: {error}") from None
+    if not isinstance(values, dict):
+        raise UserError(f"The recipe {name_or_file} must be a mapping of names to values.")
+    return values
+
+
+def changed(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Replace lines of a recipe, not checked yet.
+
+    Args:
+        values: The recipe's lines.
+        changes: Values by dotted name, for example ``cross_modal.temperature``.
+
+    Returns:
+        New lines.
+    """
+    values = copy.deepcopy(values)
+    for line, value in changes.items():
+        *path, last = line.split(".")
+        place = values
+        for step in path:
+            if not isinstance(place.get(step), dict):
+                place[step] = {}
+            place = place[step]
+        place[last] = value
+    return values
+
+
+def sentences(error: ValidationError) -> str:
+    """Say every place that is wrong, with its dotted name."""
+    return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'recipe'}: {e['msg']}" for e in error.errors())
 
 
 def _text(name_or_file: str) -> str:

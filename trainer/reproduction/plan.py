@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from cl2cm_plugin.errors import UserError
+from trainer import recipe as recipes
 from trainer.language_recipe import LanguageAddition
 from trainer.recipe import Recipe
 from trainer.recipe_forms import Strict
@@ -152,14 +152,7 @@ def runs(plan: Plan, quick: bool = False) -> Iterator[PlannedRun]:
 
 
 def _run(plan: Plan, name: str, planned: PlannedRuns, changes: dict[str, Any]) -> PlannedRun:
-    values = copy.deepcopy(plan.base)
-    for line, value in changes.items():
-        *path, last = line.split(".")
-        place = values
-        for step in path:
-            place = place.setdefault(step, {})
-        place[last] = value
     try:
-        return PlannedRun(name, planned, Recipe.model_validate(values))
+        return PlannedRun(name, planned, Recipe.model_validate(recipes.changed(plan.base, changes)))
     except ValidationError as error:
         raise UserError(f"The run {name} of the plan has a wrong recipe: {error}") from None

@@ -1,0 +1,211 @@
+"""``cl2cm tune``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cl2cm_plugin.commands import add_command
+from cl2cm_plugin.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tuning.journal import Trials
+    from tuning.trial import Study
+
+HELP = """\
+Search for a better recipe: Optuna proposes values, every trial is a Ray Train run
+of the recipe, ASHA stops what is behind, on this machine or on the cluster that
+RAY_ADDRESS names. Trials are judged by the dev cut, never by val.
+
+SPACE says what may change: a shipped one by name, or a YAML file. Everything is
+kept in the folder of --storage; a search that was stopped goes on by --resume.
+--best trains the best trials in full, and --export makes the winner's model.
+"""
+
+EXAMPLES = """\
+examples:
+  cl2cm tune cl2cm --data archive/
+  cl2cm tune cl2cm-stage-2 --recipe my-recipe.yaml --data archive/ --trials 24 --storage build/tuning/mine
+  cl2cm tune --resume
+  cl2cm tune --best 3 --export cl2cm-de
+  RAY_ADDRESS=auto cl2cm tune paper --data /shared/archive --storage /shared/tuning --workers 4 --gpus-per-worker 1
+"""
+
+_STORAGE = Path("build") / "tuning"
+_KEEP = 3
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand ``tune``."""
+    parser = add_command(subparsers, "tune", "search for a better recipe, with Ray", HELP, EXAMPLES)
+    parser.add_argument("space", metavar="SPACE", nargs="?", help="a shipped space by name, or a YAML file")
+    parser.add_argument("--data", metavar="DATA", help="a folder of captioned media, or openmoji")
+    parser.add_argument("--recipe", metavar="RECIPE", help="the recipe to start from, instead of the space's")
+    parser.add_argument("--trials", metavar="N", type=_positive, help="how many trials, instead of the space's")
+    parser.add_argument("--seed", metavar="N", type=int, help="seed of the search, instead of the space's")
+    parser.add_argument("--storage", metavar="FOLDER", type=Path, help=f"seen by every node ({_STORAGE}/SPACE)")
+    parser.add_argument("--resume", action="store_true", help="go on with the search in the folder, if there is one")
+    parser.add_argument("--workers", metavar="N", type=_positive, default=1, help="Ray Train workers a trial (1)")
+    parser.add_argument(
+        "--cpus-per-worker", metavar="N", type=_positive, help="CPUs and threads of each (all that are left)"
+    )
+    parser.add_argument("--gpus-per-worker", metavar="N", type=float, default=0.0, help="GPUs of each, also 0.5 (0)")
+    parser.add_argument("--concurrent", metavar="N", type=_positive, help="trials at once (as many as there is room)")
+    parser.add_argument("--mlflow", metavar="URI", help="log to this MLflow server or folder as well")
+    parser.add_argument("--best", metavar="K", type=_positive, help="train the K best trials in full, to compare them")
+    parser.add_argument("--export", metavar="NAME", help="train the winner on all pictures, and install it as NAME")
+    parser.set_defaults(run=run_tune, extra="tune", runs_models=True)
+
+
+def run_tune(arguments: argparse.Namespace) -> int:
+    """Search, report, and make the winner's model.
+
+    Args:
+        arguments: As :func:`register` describes them.
+
+    Returns:
+        0, or 1 where no trial has a figure.
+
+    Raises:
+        UserError: The space is wrong, the folder holds another search, or Ray cannot be used.
+    """
+    from rich.console import Console
+
+    from tuning.cluster import connected
+    from tuning.report import write
+
+    study, begins = _study(arguments)
+    if begins:
+        from tuning.search import claim
+
+        claim(study, resume=arguments.resume)
+    study.storage.mkdir(parents=True, exist_ok=True)
+    with connected(_cores(), study.storage / "ray.log") as terminal:
+        console = Console(file=terminal)
+        trials = _search(arguments, study, console) if begins else _done(study)
+        report = write(study, trials)
+        best = trials.ranked(study.space.objectives[0])
+        if not best:
+            console.print(f"No trial came to an end; {report} says why.", highlight=False, soft_wrap=True)
+            return 1
+        if arguments.best or arguments.export:
+            _winner(arguments, study, trials, console)
+            report = write(study, trials)
+        console.print(f"The report is {report}.", highlight=False, soft_wrap=True)
+    return 0
+
+
+def _study(arguments: argparse.Namespace) -> tuple[Study, bool]:
+    """Put the search together, and say whether trials are to be run: not where a finished one is only exported."""
+    from tuning import space as spaces
+    from tuning.search import read_space
+    from tuning.trial import Resources, Study
+
+    workers, gpus = arguments.workers, arguments.gpus_per_worker
+    cpus = arguments.cpus_per_worker or max(1, _cores() // (workers * (arguments.concurrent or 1)))
+    resources = Resources(workers, cpus, gpus)
+    if arguments.space:
+        if not arguments.data:
+            raise UserError("--data is missing: name a folder of captioned media, or the word openmoji.")
+        space = spaces.load(arguments.space, recipe=arguments.recipe, trials=arguments.trials, seed=arguments.seed)
+        storage = arguments.storage or _STORAGE / Path(arguments.space).stem
+        return Study(space, _absolute(arguments.data), storage.absolute(), resources), True
+    if not (arguments.resume or arguments.best or arguments.export):
+        raise UserError(f"Name a space, for example cl2cm: shipped are {', '.join(spaces.shipped())}.")
+    storage = (arguments.storage or _latest()).absolute()
+    space, data = read_space(storage)
+    return Study(space, data, storage, resources), bool(arguments.resume)
+
+
+def _latest() -> Path:
+    """The search that was begun last, of those in the usual place."""
+    begun = sorted(_STORAGE.glob("*/search.json"), key=lambda file: file.stat().st_mtime)
+    if not begun:
+        raise UserError(f"There is no search in {_STORAGE}: name the folder of one by --storage, or a space.")
+    return begun[-1].parent
+
+
+def _search(arguments: argparse.Namespace, study: Study, console: Console) -> Trials:
+    """Run the trials under a table that shows how they stand."""
+    from rich.live import Live
+
+    from tuning.journal import Trials
+    from tuning.search import search
+    from tuning.table import live
+
+    trials = Trials(study.storage / "trials")
+    keep = max(arguments.best or 1, _KEEP)
+    with Live(
+        get_renderable=lambda: live(trials, study.space), console=console, refresh_per_second=1, transient=False
+    ):
+        search(study, concurrent=_concurrent(arguments, study), keep=keep, loggers=_loggers(arguments))
+    return trials
+
+
+def _done(study: Study) -> Trials:
+    from tuning.journal import Trials
+
+    return Trials(study.storage / "trials")
+
+
+def _winner(arguments: argparse.Namespace, study: Study, trials: Trials, console: Console) -> None:
+    """Compare the best trials in full, and make the model of the winner."""
+    from cl2cm_plugin.encoder import model_store
+    from tuning.comparison import compare
+
+    winner = compare(study, trials, arguments.best or 1, console)
+    if not arguments.export:
+        return
+    from trainer.corpus import read_corpus
+    from trainer.fit import unseen_splits
+    from tuning.winner import final
+
+    splits = unseen_splits(study.space.recipe_of(winner.chosen), read_corpus(study.data))
+    model = final(study, winner, arguments.export, tuple(splits))
+    model_store.install(model, arguments.export)
+    console.print(f"Installed {arguments.export} ({winner.name}); its card is {model}/README.md.", soft_wrap=True)
+
+
+def _concurrent(arguments: argparse.Namespace, study: Study) -> int:
+    """As many trials at once as the cluster has room for."""
+    import ray
+
+    if arguments.concurrent:
+        return int(arguments.concurrent)
+    there, wanted = ray.cluster_resources(), study.resources
+    rooms = [there.get("CPU", 1) / (wanted.workers * wanted.cpus)]
+    if wanted.gpus:
+        rooms.append(there.get("GPU", 0) / (wanted.workers * wanted.gpus))
+    return max(1, int(min(rooms)))
+
+
+def _loggers(arguments: argparse.Namespace) -> list[Any]:
+    if not arguments.mlflow:
+        return []
+    try:
+        import mlflow  # noqa: F401
+    except ModuleNotFoundError:
+        raise UserError("--mlflow needs the Python package mlflow: pip install mlflow") from None
+    from ray.air.integrations.mlflow import MLflowLoggerCallback
+
+    return [MLflowLoggerCallback(tracking_uri=arguments.mlflow, experiment_name="cl2cm")]
+
+
+def _absolute(data: str) -> str:
+    """Workers run in folders of their own."""
+    return str(Path(data).absolute()) if Path(data).exists() else data
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return number

@@ -1,0 +1,55 @@
+"""Asynchronous successive halving that remembers: after a restart its rungs hold what trials reported before."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from ray.tune.schedulers import ASHAScheduler
+
+from tuning.journal import Trials
+from tuning.task import PROGRESS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tuning.space import Pruning
+
+
+class RememberingHalving(ASHAScheduler):
+    """Ray's ASHA, which forgets its rungs when a search is restored, told again what is on disk.
+
+    Args:
+        pruning: Grace and factor.
+        objective: The figure that decides; higher is better.
+        folder: The folder of trials.
+    """
+
+    def __init__(self, pruning: Pruning, objective: str, folder: Path) -> None:
+        super().__init__(
+            time_attr=PROGRESS,
+            metric=objective,
+            mode="max",
+            max_t=100,
+            grace_period=pruning.grace,
+            reduction_factor=pruning.factor,
+            # The last report comes before the model is written.
+            stop_last_trials=False,
+        )
+        self._folder = folder
+        self._told = False
+
+    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
+        """Tell the past before the first trial."""
+        if not self._told:
+            self._told = True
+            self._tell_again(tune_controller)
+        super().on_trial_add(tune_controller, trial)
+
+    def _tell_again(self, tune_controller: Any) -> None:
+        trials = Trials(self._folder)
+        for record in trials.all():
+            past: Any = SimpleNamespace(trial_id=record.id)
+            super().on_trial_add(tune_controller, past)
+            for report in trials.reports(record):
+                super().on_trial_result(tune_controller, past, report)

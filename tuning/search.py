@@ -1,0 +1,137 @@
+"""A search: Optuna proposes, ASHA prunes, Ray Tune runs the trials; a killed one goes on from its last state."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from cl2cm_plugin.errors import UserError
+from tuning.halving import RememberingHalving
+from tuning.journal import Journal, Trials
+from tuning.space import Space
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ray.tune import Callback
+
+    from tuning.trial import Study
+
+_SEARCH, _RAY, _NAME = "search.json", "ray", "search"
+# A search that is killed loses what happened in so many seconds, and makes it good from the trials' own folders.
+_SNAPSHOT_SECONDS = "1"
+# A trial's driver only waits for its workers: on the head, which nobody takes away, and without a CPU of its own.
+_BESIDE_THE_SEARCH = {"node:__internal_head__": 0.001}
+# A driver that died is started again so often; its run goes on from its checkpoint.
+_DRIVER_RETRIES = 3
+
+
+def claim(study: Study, *, resume: bool) -> None:
+    """Make a folder this search's own, or make sure that it is.
+
+    Args:
+        study: The search.
+        resume: Whether to go on with what is there; a folder without a search is begun all the same.
+
+    Raises:
+        UserError: The folder holds a search, and not this one, or it was not asked to go on with.
+    """
+    file = study.storage / _SEARCH
+    facts = {"space": json.loads(study.space.model_dump_json(by_alias=True)), "data": study.data}
+    if not file.is_file():
+        study.storage.mkdir(parents=True, exist_ok=True)
+        temporary = file.with_suffix(".tmp")
+        temporary.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+        temporary.replace(file)
+        return
+    if not resume:
+        raise UserError(
+            f"{study.storage} holds a search already: go on with it by --resume, or name another --storage."
+        )
+    if json.loads(file.read_text(encoding="utf-8")) != facts:
+        raise UserError(f"{study.storage} holds a search of another space or other data: name another --storage.")
+
+
+def read_space(storage: Path) -> tuple[Space, str]:
+    """Read which space and data a folder's search is of.
+
+    Raises:
+        UserError: There is no search in the folder.
+    """
+    file = storage / _SEARCH
+    if not file.is_file():
+        raise UserError(f"There is no search in {storage}: --storage names the folder of a `cl2cm tune`.")
+    facts = json.loads(file.read_text(encoding="utf-8"))
+    return Space.model_validate(facts["space"]), facts["data"]
+
+
+def search(study: Study, *, concurrent: int, keep: int, loggers: Sequence[Callback] = ()) -> Trials:
+    """Run a search to its end, or go on with one that was stopped; Ray must be connected.
+
+    Args:
+        study: What to search.
+        concurrent: How many trials run at once.
+        keep: How many of the best trials keep their models.
+        loggers: Listeners of Ray Tune's, for TensorBoard or MLflow.
+
+    Returns:
+        The trials.
+    """
+    os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", _SNAPSHOT_SECONDS)
+    # Encoding speed is measured when a run is finished, and pruned ones have none.
+    os.environ.setdefault("TUNE_DISABLE_STRICT_METRIC_CHECKING", "1")
+    from ray import tune
+
+    from tuning.trial import drive
+
+    trials = Trials(study.storage / "trials")
+    trainable = tune.with_resources(tune.with_parameters(drive, study=study), _BESIDE_THE_SEARCH)
+    experiment = study.storage / _RAY / _NAME
+    if tune.Tuner.can_restore(str(experiment)):
+        tuner = tune.Tuner.restore(str(experiment), trainable, resume_unfinished=True, restart_errored=True)
+    else:
+        tuner = tune.Tuner(
+            trainable,
+            tune_config=tune.TuneConfig(
+                search_alg=_sampler(study.space),
+                scheduler=_scheduler(study.space, trials),
+                num_samples=study.space.trials,
+                max_concurrent_trials=concurrent,
+                # A driver has imported everything already.
+                reuse_actors=True,
+            ),
+            run_config=tune.RunConfig(
+                name=_NAME,
+                storage_path=str((study.storage / _RAY).absolute()),
+                failure_config=tune.FailureConfig(max_failures=_DRIVER_RETRIES),
+                stop={"time_total_s": study.space.trial_seconds} if study.space.trial_seconds else None,
+                callbacks=[Journal(trials, study.space, keep), *loggers],
+                verbose=0,
+            ),
+        )
+    tuner.fit()
+    return trials
+
+
+def _sampler(space: Space) -> Any:
+    from ray.tune.search.optuna import OptunaSearch
+
+    distributions = {name: parameter.distribution for name, parameter in space.parameters.items()}
+    several = len(space.objectives) > 1
+    defaults = space.defaults()
+    return OptunaSearch(
+        distributions,
+        metric=list(space.objectives) if several else space.objectives[0],
+        mode=["max"] * len(space.objectives) if several else "max",
+        # The first trial is the base recipe, where the space has it: what every other one is compared with.
+        points_to_evaluate=[defaults] if len(defaults) == len(distributions) else None,
+        seed=space.seed,
+    )
+
+
+def _scheduler(space: Space, trials: Trials) -> Any:
+    if space.pruning is None:
+        return None
+    return RememberingHalving(space.pruning, space.objectives[0], trials.folder)

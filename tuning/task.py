@@ -1,0 +1,50 @@
+"""What a trial's driver hands to its workers, and the names of what they report; imports nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+SUM_R, TEXTS_PER_SECOND = "sum_r", "texts_per_second"
+PROGRESS, PHASE = "progress", "phase"
+FINISHED, FAILED = "finished", "failed"
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the workers of a trial train.
+
+    Attributes:
+        recipe: The recipe's lines.
+        data: The corpus, as `trainer.corpus.read_corpus` takes it.
+        folder: The run's folder, on storage that every node sees.
+        networks: The folder of finished cross-lingual networks that trials share.
+        objectives: The figures wanted at the end.
+        threads: Threads a worker computes with; 0 leaves it to torch.
+        evaluate_on: Splits whose figures go into the model's card.
+    """
+
+    recipe: dict[str, Any]
+    data: str
+    folder: str
+    networks: str
+    objectives: tuple[str, ...] = (SUM_R,)
+    threads: int = 0
+    evaluate_on: tuple[str, ...] = ()
+
+    @property
+    def reason(self) -> Path:
+        """The file that says why the run cannot be trained."""
+        return Path(self.folder) / "reason.txt"
+
+
+def work(config: dict[str, Any]) -> None:
+    """Train in one of the workers; every one of them runs this.
+
+    Args:
+        config: A `Task` under ``task``.
+    """
+    from tuning.worker import train_task
+
+    train_task(config["task"])

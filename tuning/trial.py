@@ -1,0 +1,142 @@
+"""One trial of a search: a Ray Train run of its recipe, started again where a worker dies."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+from ray import tune
+from ray.train import RunConfig, ScalingConfig
+from ray.train.torch import TorchConfig, TorchTrainer
+from ray.train.v2.api.exceptions import TrainingFailedError
+from ray.tune.integration.ray_train import TuneReportCallback
+
+from trainer.recipe import sentences
+from tuning.task import FAILED, PHASE, PROGRESS, Task, work
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tuning.space import Space
+
+# A trial may wait this long for a network that another one trains.
+_PATIENCE_SECONDS = 6 * 3600
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What one trial takes of the cluster.
+
+    Attributes:
+        workers: Ray Train workers; each takes its share of a batch, and negatives are gathered from all.
+        cpus: CPUs a worker, which are also its threads.
+        gpus: GPUs a worker.
+        retries: How often a run is started again whose workers died.
+    """
+
+    workers: int = 1
+    cpus: int = 1
+    gpus: float = 0
+    retries: int = 3
+
+    @property
+    def scaling(self) -> ScalingConfig:
+        """What Ray Train takes."""
+        own = {"CPU": self.cpus, **({"GPU": self.gpus} if self.gpus else {})}
+        return ScalingConfig(num_workers=self.workers, use_gpu=self.gpus > 0, resources_per_worker=own)
+
+
+@dataclass(frozen=True)
+class Study:
+    """What all trials of a search have in common.
+
+    Attributes:
+        space: What may be tried.
+        data: The corpus, as `trainer.corpus.read_corpus` takes it.
+        storage: A folder that every node sees.
+        resources: What one trial takes.
+    """
+
+    space: Space
+    data: str
+    storage: Path
+    resources: Resources
+
+    def folder(self, trial_id: str) -> Path:
+        """The folder of a trial's run."""
+        return self.storage / "trials" / trial_id / "run"
+
+    @property
+    def networks(self) -> Path:
+        """The folder of finished cross-lingual networks, which all trials share."""
+        return self.storage / "networks"
+
+    def task(self, recipe: dict[str, Any], folder: Path, evaluate_on: tuple[str, ...] = ()) -> Task:
+        """Put together what the workers of a run need."""
+        threads = 0 if self.resources.gpus else self.resources.cpus
+        objectives = tuple(self.space.objectives)
+        return Task(recipe, self.data, str(folder), str(self.networks), objectives, threads, evaluate_on)
+
+
+def drive(config: dict[str, Any], study: Study) -> None:
+    """Run one trial; Ray Tune calls this in a process of its own.
+
+    A trial that cannot be trained reports NaN and its reason, and the search goes on.
+
+    Args:
+        config: The chosen values by parameter.
+        study: What all trials have in common.
+    """
+    trial_id = tune.get_context().get_trial_id()
+    folder = study.folder(trial_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        recipe = study.space.recipe_of(config)
+    except ValidationError as error:
+        reason = f"The values do not go together: {sentences(error)}."
+    else:
+        reason = run(study.task(recipe.model_dump(), folder), study, trial_id, [TuneReportCallback()])
+    if reason:
+        figures = dict.fromkeys(study.space.objectives, math.nan)
+        tune.report({**figures, PROGRESS: 100.0, PHASE: FAILED, FAILED: reason})
+
+
+def run(task: Task, study: Study, name: str, callbacks: list[Any]) -> str:
+    """Train on Ray, again where workers died, from the last checkpoint on.
+
+    Args:
+        task: What to train.
+        study: Says on what.
+        name: Names the run; the same name goes on with it.
+        callbacks: Listen to the reports.
+
+    Returns:
+        Why it failed; empty if it did not.
+    """
+    for attempt in range(study.resources.retries + 1):
+        trainer = TorchTrainer(
+            work,
+            train_loop_config={"task": task},
+            scaling_config=study.resources.scaling,
+            torch_config=TorchConfig(timeout_s=_PATIENCE_SECONDS),
+            # A name of its own for every attempt: what a run keeps is in its folder, not with Ray.
+            run_config=RunConfig(
+                name=f"{name}-{attempt}", storage_path=str(study.storage / "ray-train"), callbacks=callbacks
+            ),
+        )
+        try:
+            trainer.fit()
+        except TrainingFailedError as error:
+            if task.reason.is_file():
+                return task.reason.read_text(encoding="utf-8")
+            last = error
+        else:
+            return ""
+    return f"Its workers died {study.resources.retries + 1} times: {_last_line(last)}"
+
+
+def _last_line(error: TrainingFailedError) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__

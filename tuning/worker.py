@@ -1,0 +1,184 @@
+"""What each worker of a trial does: train the recipe together with the others, and report after every epoch.
+
+A run keeps everything in its folder, so a worker that Ray starts again goes on from the last epoch's checkpoint.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from lightning.pytorch.callbacks import Callback
+from ray import train
+from ray.train.lightning import RayDDPStrategy, RayLightningEnvironment, prepare_trainer
+
+from cl2cm_plugin.errors import UserError
+from trainer.console import quiet_libraries
+from trainer.corpus import read_corpus
+from trainer.fit import Run, fit
+from trainer.launch import Launch, Phase
+from trainer.recipe import Recipe
+from tuning.reports import Reports
+from tuning.task import FINISHED, PHASE, PROGRESS, SUM_R, TEXTS_PER_SECOND, Task
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import lightning as L
+
+_TEXTS_TIMED = 512
+
+
+def train_task(task: Task) -> None:
+    """Train in one of the workers.
+
+    Args:
+        task: What to train.
+
+    Raises:
+        UserError: It cannot be trained; the task's reason says why.
+    """
+    quiet_libraries()
+    if task.threads:
+        torch.set_num_threads(task.threads)
+    try:
+        _train(task)
+    except (UserError, MemoryError, torch.OutOfMemoryError) as error:
+        # Trying again would end in the same; the driver reads this, and does not.
+        task.reason.write_text(_sentence(error), encoding="utf-8")
+        raise
+
+
+def _sentence(error: BaseException) -> str:
+    said = str(error).strip().splitlines()
+    if isinstance(error, UserError):
+        return " ".join(said)
+    return f"Out of memory: {said[0] if said else 'no more to be had'} Try a smaller batch_size."
+
+
+def _train(task: Task) -> None:
+    recipe = Recipe.model_validate(task.recipe)
+    launch = RayLaunch(recipe, Path(task.folder))
+    corpus = read_corpus(task.data)
+    run = fit(recipe, corpus, Path(task.folder), task.evaluate_on, Path(task.networks), launch=launch)
+    launch.report_end(run, task.objectives)
+
+
+class RayLaunch(Launch):
+    """Training in the workers that Ray Train started.
+
+    Args:
+        recipe: The recipe in training.
+        folder: The run's folder, where the first worker notes every report.
+    """
+
+    def __init__(self, recipe: Recipe, folder: Path) -> None:
+        super().__init__(recipe.compute)
+        self._recipe = recipe
+        self._reports = Reports(folder)
+        self.is_first = train.get_context().get_world_rank() == 0
+
+    def trainer_options(self) -> dict[str, Any]:
+        """Give Lightning's trainer the processes that are there."""
+        own = {"devices": "auto", "strategy": RayDDPStrategy(), "plugins": [RayLightningEnvironment()]}
+        return super().trainer_options() | own
+
+    def prepared(self, trainer: L.Trainer) -> L.Trainer:
+        """Let Ray check the trainer."""
+        return prepare_trainer(trainer)
+
+    def callbacks(self, phase: Phase) -> list[Callback]:
+        """Report the figures of every epoch in which pictures and texts can be compared."""
+        return [_Reporting(self, phase)] if phase.measure else []
+
+    @contextmanager
+    def in_turn(self) -> Iterator[None]:
+        """Let the first worker through alone, then the others."""
+        if not self.is_first:
+            _wait_for_all()
+        yield
+        if self.is_first:
+            _wait_for_all()
+
+    @contextmanager
+    def alone(self, file: Path) -> Iterator[None]:
+        """Keep other runs out; the first worker holds the lock for all."""
+        if not self.is_first:
+            _wait_for_all()
+            yield
+            _wait_for_all()
+            return
+        with super().alone(file):
+            _wait_for_all()
+            yield
+            _wait_for_all()
+
+    def report(self, phase: Phase, share: float, figures: dict[str, float]) -> None:
+        """Tell the search how a phase stands; every worker does so at the same time.
+
+        Args:
+            phase: The phase.
+            share: How much of it is done, from 0 to 1.
+            figures: SumR on the dev cut by language.
+        """
+        progress = 100 * (phase.number - 1 + share) / phase.of
+        targets = self._recipe.target_languages or [self._recipe.source_language]
+        metrics: dict[str, Any] = {PROGRESS: progress, PHASE: phase.name, TEXTS_PER_SECOND: math.nan}
+        metrics[SUM_R] = float(np.mean([figures.get(language, math.nan) for language in targets]))
+        metrics |= {f"{SUM_R}.{language}": figure for language, figure in figures.items()}
+        if self.is_first:
+            self._reports.add(metrics)
+        train.report(metrics)
+
+    def report_end(self, run: Run, objectives: tuple[str, ...]) -> None:
+        """Tell the search the figures of the finished run."""
+        metrics = self._reports.best_of_last_phase() if self._patience() else self._reports.last()
+        metrics |= {PROGRESS: 100.0, PHASE: FINISHED}
+        if TEXTS_PER_SECOND in objectives and self.is_first:
+            metrics[TEXTS_PER_SECOND] = _texts_per_second(run)
+        if self.is_first:
+            self._reports.add(metrics)
+        train.report(metrics)
+
+    def _patience(self) -> bool:
+        """Whether the last phase keeps its best epoch, not its last."""
+        stage_2 = self._recipe.cross_modal
+        last = stage_2.optimiser if stage_2.optimiser.epochs else stage_2.projections_first
+        return last.patience > 0
+
+
+class _Reporting(Callback):
+    """Measure and report after every epoch of a phase."""
+
+    def __init__(self, launch: RayLaunch, phase: Phase) -> None:
+        self._launch, self._phase = launch, phase
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        assert self._phase.measure is not None
+        pl_module.eval()
+        figures = self._phase.measure()
+        pl_module.train()
+        self._launch.report(self._phase, (trainer.current_epoch + 1) / (trainer.max_epochs or 1), figures)
+
+
+def _wait_for_all() -> None:
+    if dist.is_initialized() and dist.get_world_size() > 1:
+        dist.barrier()
+
+
+def _texts_per_second(run: Run) -> float:
+    """Encode captions of the usual length with the finished model, in this worker's threads."""
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(str(run.model), device="cpu", local_files_only=True)
+    texts = [{"text": f"a photograph of number {number} on a table in the garden"} for number in range(_TEXTS_TIMED)]
+    model.encode(texts[:32])
+    start = time.perf_counter()
+    model.encode(texts, batch_size=32)
+    return _TEXTS_TIMED / (time.perf_counter() - start)
