@@ -7,26 +7,22 @@ there, and gives what the run would have given.
 
 from __future__ import annotations
 
-import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import lightning as L
 import torch
-import yaml
 from sentence_transformers import SentenceTransformer
 
-from cl2cm_plugin.encoder import backbones, model_card, model_info, model_store, two_tower, vocabulary
-from cl2cm_plugin.encoder.model_info import ModelInfo
-from cl2cm_plugin.errors import UserError
+from cl2cm_plugin.encoder import backbones, model_info, model_store, two_tower, vocabulary
 from trainer.corpus.noise import Noise, noisy_corpus
 from trainer.corpus.training_data import TrainingData, assemble
 from trainer.digest import digest
 from trainer.evaluation import report
 from trainer.evaluation.encode import encoders
 from trainer.launch import Launch
+from trainer.run_folder import MODEL, claim, write_model
 from trainer.stages import BACKBONE, Stages
 from trainer.towers.embedding import Embedder, FrozenParts
 from trainer.towers.image import TrainedImage
@@ -37,10 +33,9 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from cl2cm_plugin.encoder.model_info import ModelInfo
     from trainer.corpus.captioned_media import CaptionedMedia
     from trainer.recipe import Recipe
-
-_MODEL = "model"
 
 
 @dataclass(frozen=True)
@@ -90,10 +85,10 @@ def fit(
     launch = launch or Launch(recipe.compute)
     teachers = _teacher_folders(recipe)
     with launch.in_turn():
-        _claim(folder, recipe, data)
+        claim(folder, recipe, run_key(recipe, data))
         text_folder, image_folder = towers(recipe, data)
-    if not (folder / _MODEL).is_dir():
-        evaluated = {split: _languages_with_captions(recipe, corpus, split) for split in evaluate_on}
+    if not (folder / MODEL).is_dir():
+        evaluated = {split: languages_with_captions(recipe, corpus, split) for split in evaluate_on}
         # Only now: converting a backbone draws random numbers, and happens in the first run alone.
         L.seed_everything(recipe.seed, workers=True, verbose=False)
         model = two_tower.build(text_folder, image_folder, recipe.model.dimensions, recipe.model.max_tokens)
@@ -104,7 +99,7 @@ def fit(
         with launch.in_turn():
             if launch.is_first:
                 _finish(recipe, corpus, model.eval(), stages.embedder, folder, evaluated)
-    return Run(folder, folder / _MODEL, model_info.read(folder / _MODEL), (text_folder, image_folder))
+    return Run(folder, folder / MODEL, model_info.read(folder / MODEL), (text_folder, image_folder))
 
 
 def embedder_of(recipe: Recipe, run: Run) -> Embedder:
@@ -190,45 +185,17 @@ def _finish(
     """Evaluate, and write the model folder as the last act of the run."""
     sections = []
     for split, languages in evaluated.items():
-        results = report.evaluate_split(corpus, split, languages, embedder.pictures, embedder.texts)
         label = ", seen in training" if split == recipe.split else ""
+        results = report.evaluate_split(corpus, split, languages, embedder.pictures, embedder.texts)
         sections.append(f"Split `{split}`{label}:\n\n{report.markdown(results)}")
-    info = ModelInfo(
-        name=recipe.model_name,
-        fingerprint="",
-        dimensions=recipe.model.dimensions,
-        languages=recipe.languages,
-        licence=corpus.licence,
-        max_tokens=recipe.model.max_tokens,
-        image_size=two_tower.image_size(model),
-        trained_on=f"{corpus.name}, split {recipe.split}",
-        text_backbone=recipe.model.text,
-        vocabulary=recipe.model.vocabulary,
-    )
-    temporary = folder / f".{_MODEL}"
-    shutil.rmtree(temporary, ignore_errors=True)
-    card = model_card.write(info, _card_facts(recipe, model, sections))
-    two_tower.save(model, temporary, card, info)
-    temporary.rename(folder / _MODEL)
+    write_model(recipe, model, folder, f"{corpus.name}, split {recipe.split}", corpus.licence, sections)
 
 
-def _languages_with_captions(recipe: Recipe, corpus: CaptionedMedia, split: str) -> list[str]:
-    """Languages of the recipe that a split can be evaluated in: a target language often has no captions at all."""
+def languages_with_captions(recipe: Recipe, corpus: CaptionedMedia, split: str | None) -> list[str]:
+    """List the recipe's languages that a split can be evaluated in: a target language often has no captions at all."""
     media_ids = corpus.media_ids(split)
     known = [language for language in recipe.languages if language in corpus.languages]
     return [language for language in known if corpus.captions_in(language, media_ids)]
-
-
-def _card_facts(recipe: Recipe, model: SentenceTransformer, sections: list[str]) -> model_card.CardFacts:
-    pieces = two_tower.text_route(model)[0].model.config.vocab_size
-    return model_card.CardFacts(
-        text_backbone=recipe.model.text,
-        image_backbone=recipe.model.image,
-        vocabulary=f"{pieces} pieces ({recipe.model.vocabulary})",
-        seed=recipe.seed,
-        recipe=yaml.safe_dump(recipe.model_dump(), sort_keys=False, allow_unicode=True),
-        evaluation="\n\n".join(sections) or "Not evaluated.",
-    )
 
 
 def _cut_backbone(recipe: Recipe, data: TrainingData) -> Path:
@@ -257,18 +224,3 @@ def run_key(recipe: Recipe, data: TrainingData) -> str:
     )
     teachers = (model_info.fingerprint(folder) for folder in _teacher_folders(recipe))
     return digest([recipe.model_dump_json(exclude={"compute"}), *teachers, *rows, *pictures])
-
-
-def _claim(folder: Path, recipe: Recipe, data: TrainingData) -> None:
-    """Make a folder this run's own, or make sure that it is."""
-    facts: dict[str, Any] = {"key": run_key(recipe, data), "recipe": recipe.model_dump()}
-    file = folder / "run.json"
-    if not file.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary = file.with_suffix(".tmp")
-        temporary.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        temporary.rename(file)
-    elif json.loads(file.read_text(encoding="utf-8"))["key"] != facts["key"]:
-        raise UserError(
-            f"{folder} holds a run of another recipe or other data: delete it, or name another folder with --out."
-        )

@@ -165,7 +165,7 @@ def read(folder: Path) -> CaptionedMedia:
     captions = [row for file in sorted((folder / "captions").glob("*.tsv")) for row in _captions(file, known)]
     pairs = [row for file in sorted((folder / "pairs").glob("*.tsv")) for row in _pairs(file)]
     splits = {file.stem: read_split(file, known) for file in sorted((folder / "splits").glob("*.txt"))}
-    facts = _facts(folder / "corpus.yaml")
+    facts = read_facts(folder / "corpus.yaml")
     return assemble(
         facts.get("name", folder.name),
         folder,
@@ -271,7 +271,12 @@ def read_split(file: Path, known: set[str]) -> list[str]:
     return media_ids
 
 
-def _facts(file: Path) -> dict[str, str]:
+def read_facts(file: Path) -> dict[str, str]:
+    """Read what a corpus says of itself in ``corpus.yaml``; empty if the file is not there.
+
+    Raises:
+        UserError: It is not YAML.
+    """
     if not file.is_file():
         return {}
     try:
