@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any, TextIO
 
 from cl2cm_plugin import allocator
@@ -78,7 +78,8 @@ def _standard_error_in(log: Path) -> Iterator[TextIO]:
     with log.open("ab") as file:
         os.dup2(file.fileno(), 2)
     try:
-        with os.fdopen(os.dup(kept), "w") as terminal:
+        # What Ray prints goes the same way.
+        with os.fdopen(os.dup(kept), "w") as terminal, redirect_stdout(sys.stderr):
             yield terminal
     finally:
         sys.stderr.flush()

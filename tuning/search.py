@@ -82,6 +82,8 @@ def search(study: Study, *, concurrent: int, keep: int, loggers: Sequence[Callba
     os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", _SNAPSHOT_SECONDS)
     # Encoding speed is measured when a run is finished, and pruned ones have none.
     os.environ.setdefault("TUNE_DISABLE_STRICT_METRIC_CHECKING", "1")
+    # Ray's newer output cannot be silenced.
+    os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
     from ray import tune
 
     from tuning.trial import drive

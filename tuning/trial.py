@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -115,6 +116,8 @@ def run(task: Task, study: Study, name: str, callbacks: list[Any]) -> str:
     Returns:
         Why it failed; empty if it did not.
     """
+    # How often Ray looks at its workers, and so how long a report and an end take to be seen.
+    os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.5")
     for attempt in range(study.resources.retries + 1):
         trainer = TorchTrainer(
             work,

@@ -1,4 +1,4 @@
-"""What each worker of a trial does: train the recipe together with the others, and report after every epoch.
+"""What each worker of a trial does: train the recipe together with the others, and report how it stands.
 
 A run keeps everything in its folder, so a worker that Ray starts again goes on from the last epoch's checkpoint.
 """
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import lightning as L
 
 _TEXTS_TIMED = 512
+_REPORTS_A_PHASE = 10
 
 
 def train_task(task: Task) -> None:
@@ -94,7 +95,7 @@ class RayLaunch(Launch):
         return prepare_trainer(trainer)
 
     def callbacks(self, phase: Phase) -> list[Callback]:
-        """Report the figures of every epoch in which pictures and texts can be compared."""
+        """Report the figures of phases in which pictures and texts can be compared."""
         return [_Reporting(self, phase)] if phase.measure else []
 
     @contextmanager
@@ -154,17 +155,20 @@ class RayLaunch(Launch):
 
 
 class _Reporting(Callback):
-    """Measure and report after every epoch of a phase."""
+    """Measure and report ten times a phase, after epochs: a report takes Ray longer than a short epoch takes."""
 
     def __init__(self, launch: RayLaunch, phase: Phase) -> None:
         self._launch, self._phase = launch, phase
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        epochs, done = trainer.max_epochs or 1, trainer.current_epoch + 1
+        if _REPORTS_A_PHASE * done // epochs == _REPORTS_A_PHASE * (done - 1) // epochs:
+            return
         assert self._phase.measure is not None
         pl_module.eval()
         figures = self._phase.measure()
         pl_module.train()
-        self._launch.report(self._phase, (trainer.current_epoch + 1) / (trainer.max_epochs or 1), figures)
+        self._launch.report(self._phase, done / epochs, figures)
 
 
 def _wait_for_all() -> None:
