@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from enum import Enum
 
+from weaviate.exceptions import WeaviateBaseError, WeaviateConnectionError, WeaviateTimeoutError
+
 from cl2cm_plugin.collections.vectorizer_address import ModelMismatch
 from cl2cm_plugin.errors import UserError
 
@@ -20,10 +22,9 @@ _CONNECTION = re.compile(
     r"|server closed idle connection",
     re.IGNORECASE,
 )
-# The client gives one text to all objects of a request of which none arrived: a repr, with its line ends escaped.
-ALL_FAILED = "WeaviateInsertManyAllFailedError"
 _REPLY = re.compile(r"fail(?:ed)? with status:? \d{3}:? ?(.+?)(?:\\n|\n|$)")
 _POST = re.compile(r"Post \"[^\"]*\": (.+?)(?:\\n|\n|$)")
+_GRPC = re.compile(r"details = \"(.+?)\"")
 
 
 class Failure(Enum):
@@ -31,8 +32,10 @@ class Failure(Enum):
 
     OTHER_MODEL = "the vectorizer serves another model than the one that made the collection"
     NO_VECTORIZER = "the address belongs to something else than a cl2cm vectorizer"
-    TRANSIENT = "the vectorizer or the server is away or busy; the same request may succeed later"
+    TRANSIENT = "the vectorizer is away or busy; the same request may succeed later"
+    SERVER_AWAY = "the server is away; the same request may succeed later"
     REFUSED = "this object is refused, however often it is sent"
+    UNCLEAR = "one of several objects is refused, and nobody says which"
 
 
 def classify(message: str) -> Failure:
@@ -57,6 +60,20 @@ def classify(message: str) -> Failure:
     return Failure.REFUSED
 
 
+def classify_exception(error: WeaviateBaseError) -> Failure:
+    """Read an exception that the client raises when a whole request fails.
+
+    Args:
+        error: The exception.
+
+    Returns:
+        What it means.
+    """
+    if isinstance(error, WeaviateConnectionError | WeaviateTimeoutError) or "UNAVAILABLE" in str(error):
+        return Failure.SERVER_AWAY
+    return classify(str(error))
+
+
 def short(message: str) -> str:
     """Cut a server's message down to the vectorizer's own sentence, or to why the connection failed.
 
@@ -66,7 +83,7 @@ def short(message: str) -> str:
     Returns:
         One line without a full stop.
     """
-    found = _REPLY.search(message) or _POST.search(message)
+    found = _REPLY.search(message) or _POST.search(message) or _GRPC.search(message)
     sentence = found.group(1) if found else message
     return " ".join(sentence.split()).rstrip(").'\"")
 

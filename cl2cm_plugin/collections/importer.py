@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from weaviate.exceptions import WeaviateBaseError
 
 from cl2cm_plugin.collections.captions import read_captions
+from cl2cm_plugin.collections.failures import short
+from cl2cm_plugin.collections.mending import mend
 from cl2cm_plugin.collections.pictures import MAX_SIDE, UnreadablePicture, find_pictures, prepare
 from cl2cm_plugin.collections.report import ImportReport
 from cl2cm_plugin.collections.schema import CollectionFacts, collection_facts
@@ -107,6 +110,8 @@ def import_folder(
                 report.imported = sender.imported
                 bar.update(task, completed=report.imported + report.unchanged + len(report.failed))
             bar.update(task, completed=begin + len(group))
+        bar.add_task("checking", total=None)
+        _mend(collection, candidates, facts.vectors, sender, report, max_side)
     report.seconds = time.monotonic() - start
     return report
 
@@ -148,35 +153,76 @@ def _changed(
 ) -> Iterator[tuple[_Candidate, str]]:
     """Give those that the collection does not hold as they are, each with the hash of its file."""
     known = _known(collection, group, report)
-    for candidate in group:
-        try:
-            with candidate.path.open("rb") as stream:
-                media_hash = hashlib.file_digest(stream, "sha256").hexdigest()
-        except OSError as error:
-            report.failed.append((candidate.file, f"the file cannot be read: {error.strerror}"))
-            continue
+    for candidate, media_hash in _hashed(group, report):
         if known.get(candidate.id) == (media_hash, candidate.caption):
             report.unchanged += 1
         else:
             yield candidate, media_hash
 
 
+def _hashed(candidates: list[_Candidate], report: ImportReport) -> Iterator[tuple[_Candidate, str]]:
+    for candidate in candidates:
+        try:
+            with candidate.path.open("rb") as stream:
+                yield candidate, hashlib.file_digest(stream, "sha256").hexdigest()
+        except OSError as error:
+            report.failed.append((candidate.file, f"the file cannot be read: {error.strerror}"))
+
+
 def _known(collection: Collection, group: list[_Candidate], report: ImportReport) -> dict[UUID, tuple[Any, Any]]:
-    try:
+    with _server_answers(report):
         found = collection.query.fetch_objects_by_ids(
             [candidate.id for candidate in group],
             limit=len(group),
             return_properties=["media_hash", "caption"],
         )
-    except WeaviateBaseError as error:
-        raise UserError(
-            f"The Weaviate server stopped answering ({error}). {report.imported} pictures were imported this time and "
-            "are kept: running the same command again goes on from there."
-        ) from error
     return {
         UUID(str(entry.uuid)): (entry.properties.get("media_hash"), entry.properties.get("caption"))
         for entry in found.objects
     }
+
+
+def _mend(
+    collection: Collection,
+    candidates: list[_Candidate],
+    vectors: list[str],
+    sender: Sender,
+    report: ImportReport,
+    max_side: int,
+) -> None:
+    """Insert anew what is stored but not found."""
+    arrived: set[UUID] = set()
+
+    def send_anew(ids: set[UUID]) -> set[UUID]:
+        before = len(report.failed)
+        lost = [candidate for candidate in candidates if candidate.id in ids]
+        for items in _portions(_hashed(lost, report), report, max_side):
+            report.failed += sender.send(items, anew=True)
+        arriving = ids - {object_id(file) for file, _ in report.failed[before:]}
+        arrived.update(arriving)
+        return arriving
+
+    failed = {file for file, _ in report.failed}
+    expected = [candidate.id for candidate in candidates if candidate.file not in failed]
+    with _server_answers(report):
+        missing = mend(collection, expected, vectors, send_anew, thorough=sender.interrupted)
+    report.mended = len(arrived - missing)
+    report.failed += [
+        (candidate.file, "it is stored, but a search does not find it")
+        for candidate in candidates
+        if candidate.id in missing
+    ]
+
+
+@contextmanager
+def _server_answers(report: ImportReport) -> Iterator[None]:
+    try:
+        yield
+    except WeaviateBaseError as error:
+        raise UserError(
+            f"The Weaviate server stopped answering ({short(str(error))}). {report.imported} pictures were imported "
+            "this time and are kept: running the same command again goes on from there."
+        ) from error
 
 
 def _portions(changed: Iterator[tuple[_Candidate, str]], report: ImportReport, max_side: int) -> Iterator[list[Item]]:

@@ -14,12 +14,14 @@ class ImportReport:
     Attributes:
         imported: Pictures that were new or had changed.
         unchanged: Pictures that the collection already held, with the same caption.
+        mended: Pictures among these that no search found, as after a crash of the server; they were inserted anew.
         failed: File (relative to the folder) and reason of each picture that was left out.
         seconds: How long it took.
     """
 
     imported: int = 0
     unchanged: int = 0
+    mended: int = 0
     failed: list[tuple[str, str]] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -29,6 +31,8 @@ class ImportReport:
             f"{_pictures(self.imported)} imported, {self.unchanged} unchanged, {len(self.failed)} failed "
             f"in {self.seconds:.1f} s{speed}."
         ]
+        if self.mended:
+            lines.append(f"  {_pictures(self.mended)} that no search found (the server was killed?) inserted anew.")
         lines += [f"  {file}: {reason}" for file, reason in self.failed[:_LISTED]]
         if len(self.failed) > _LISTED:
             lines.append(f"  and {len(self.failed) - _LISTED} more")

@@ -43,6 +43,11 @@ class CollectionFacts:
     caption_language: str
     store_media: bool
 
+    @property
+    def vectors(self) -> list[str]:
+        """The names of every object's vectors."""
+        return [PICTURE, PICTURE_AND_CAPTION] if self.store_media else [PICTURE]
+
 
 def create(
     client: WeaviateClient,

@@ -113,26 +113,44 @@ def start(binary: Path, data: Path, vectorizer_url: str) -> ServerRecord:
     Raises:
         UserError: It ended or did not answer in time; the message quotes the end of its log.
     """
-    for attempt in range(1, _ATTEMPTS + 1):
-        ports, key = free_ports(), secrets.token_urlsafe(24)
-        process = _spawn(binary, data, ports, environment(data, vectorizer_url, ports, key))
-        try:
-            ready = _wait(process, ports[0])
-        except BaseException:
-            process.kill()
-            process.wait()
-            raise
-        if ready:
-            # From here on the record stands for the process, which may outlive this one: no warning about that.
-            process.returncode = 0
-            return ServerRecord(port=ports[0], grpc_port=ports[1], pid=process.pid, api_key=key)
+    for _ in range(_ATTEMPTS):
+        record = start_on(free_ports(), secrets.token_urlsafe(24), binary, data, vectorizer_url)
+        if record is not None:
+            return record
         # Another program may have taken a port between the look and the start.
-        if attempt == _ATTEMPTS or "address already in use" not in _log_end(data):
+        if "address already in use" not in _log_end(data):
             break
     raise UserError(
         f"The embedded Weaviate server did not start. The end of {data / LOG}: {_log_end(data)!r}. If the folder was "
         "made by another version, name a fresh one with --data and import again."
     )
+
+
+def start_on(ports: list[int], key: str, binary: Path, data: Path, vectorizer_url: str) -> ServerRecord | None:
+    """Start a server on certain ports and wait until it answers.
+
+    Args:
+        ports: As :func:`free_ports` gives them.
+        key: The API key.
+        binary: The server's binary.
+        data: The data folder, used by no other server.
+        vectorizer_url: The vectorizer's address.
+
+    Returns:
+        Where it listens; None if it ended or did not answer in time.
+    """
+    process = _spawn(binary, data, ports, environment(data, vectorizer_url, ports, key))
+    try:
+        ready = _wait(process, ports[0])
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    if not ready:
+        return None
+    # From here on the record stands for the process, which may outlive this one: no warning about that.
+    process.returncode = 0
+    return ServerRecord(port=ports[0], grpc_port=ports[1], pid=process.pid, api_key=key)
 
 
 def _spawn(binary: Path, data: Path, ports: list[int], variables: Mapping[str, str]) -> subprocess.Popen[bytes]:

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from contextlib import contextmanager
 from types import SimpleNamespace
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
+from weaviate.exceptions import WeaviateInsertManyAllFailedError, WeaviateRetryError
 
 from cl2cm_plugin import UserError
 from cl2cm_plugin.collections import ModelMismatch
@@ -14,38 +14,42 @@ from cl2cm_plugin.collections.vectorizer_address import BoundAddress
 
 AWAY = 'Post "http://h:9000/m/a@1/vectorize": dial tcp: connect: connection refused'
 REFUSED = "fail with status 400: image 0: bad"
+NO_SERVER = WeaviateRetryError('<RPC: status = StatusCode.UNAVAILABLE details = "Connection refused">', 4)
 
 
 class FakeCollection:
-    """Answers each request from a script: a function of the file gives an error's text, or None."""
+    """Answers each request from a script: a function of the file gives an error's text or exception, or None."""
 
     name = "Photos"
 
     def __init__(self, *rounds):
         self.rounds = list(rounds)
         self.stored = []
-        self.batch = self
-        self.failed_objects = []
+        self.deleted = []
+        self.waiting_to_be_written = set()
+        self.data = self
 
-    @contextmanager
-    def fixed_size(self, batch_size, concurrent_requests):
-        added = []
-        yield SimpleNamespace(add_object=lambda properties, uuid: added.append((properties["file"], uuid)))
+    def insert_many(self, objects):
         answer = self.rounds.pop(0) if len(self.rounds) > 1 else self.rounds[0]
-        self.failed_objects = []
-        for begin in range(0, len(added), batch_size):
-            self.request(added[begin : begin + batch_size], answer)
+        errors = {}
+        for at, one in enumerate(objects):
+            error = answer(one.properties["file"])
+            if isinstance(error, Exception):
+                raise error
+            if error is not None:
+                errors[at] = SimpleNamespace(message=error)
+        if len(errors) == len(objects):
+            raise WeaviateInsertManyAllFailedError("\n".join(sorted({error.message for error in errors.values()})))
+        self.waiting_to_be_written |= {one.uuid for one in objects}
+        self.stored += [one.properties["file"] for at, one in enumerate(objects) if at not in errors]
+        return SimpleNamespace(errors=errors)
 
-    def request(self, objects, answer):
-        errors = {id_: answer(file) for file, id_ in objects}
-        if all(errors.values()):  # weaviate-client joins the reasons of a request of which nothing arrived
-            joined = "\\n".join(sorted(set(errors.values())))
-            errors = dict.fromkeys(errors, f"WeaviateInsertManyAllFailedError('errors: {joined}')")
-        for file, id_ in objects:
-            if errors[id_] is None:
-                self.stored.append(file)
-            else:
-                self.failed_objects.append(SimpleNamespace(object_=SimpleNamespace(uuid=id_), message=errors[id_]))
+    def delete_by_id(self, id_):
+        self.deleted.append(id_)
+
+    def delete_many(self, where, dry_run):
+        assert dry_run
+        self.waiting_to_be_written -= {UUID(id_) for id_ in where.value}
 
 
 @pytest.fixture(autouse=True)
@@ -82,7 +86,7 @@ def test_an_absent_vectorizer_is_waited_for_and_nothing_is_sent_twice():
 
 def test_mixed_reasons_are_told_apart():
     first = lambda file: REFUSED if file == "b" else AWAY  # noqa: E731
-    collection = FakeCollection(first, first, lambda _: None)
+    collection = FakeCollection(first, first, first, first, lambda _: None)  # together, and each alone
     sending = sender(collection, wait_seconds=5)
     assert sending.send(items("a", "b", "c")) == [("b", "image 0: bad")]
     assert collection.stored == ["a", "c"]
@@ -104,3 +108,41 @@ def test_one_picture_that_never_gets_through_does_not_stop_the_others(monkeypatc
 def test_another_model_stops_the_import_at_once():
     with pytest.raises(ModelMismatch, match=r"made with the model a@1.*b@2 is served"):
         sender(FakeCollection(lambda _: "fail with status 409: b@2 is served")).send(items("a"))
+
+
+def test_an_absent_server_is_waited_for_and_remembered():
+    collection = FakeCollection(lambda _: NO_SERVER, lambda _: None)
+    told = []
+    sending = sender(collection, told, wait_seconds=5)
+    assert sending.send(items("a", "b")) == []
+    assert (sending.imported, collection.stored) == (2, ["a", "b"])
+    assert told == ["Waiting up to 5 s for Weaviate: Connection refused"]
+    assert sending.interrupted
+
+
+def test_a_server_that_stays_away_stops_the_import_though_the_vectorizer_is_ready(monkeypatch):
+    monkeypatch.setattr(Sender, "_vectorizer_is_ready", lambda _: True)
+    sending = sender(FakeCollection(lambda _: NO_SERVER))
+    with pytest.raises(UserError, match=r"Weaviate server does not answer \(Connection refused\).*running the same"):
+        sending.send(items("a"))
+
+
+def test_a_vectorizer_that_was_away_is_no_interruption_of_the_server():
+    sending = sender(FakeCollection(lambda _: AWAY, lambda _: None), wait_seconds=5)
+    sending.send(items("a"))
+    assert not sending.interrupted
+
+
+def test_what_arrived_is_written_out_at_once():
+    collection = FakeCollection(lambda _: None)
+    sender(collection).send(items("a", "b"))
+    assert collection.stored == ["a", "b"]
+    assert not collection.waiting_to_be_written
+
+
+def test_what_is_sent_anew_is_deleted_first():
+    collection = FakeCollection(lambda _: None)
+    sent = items("a", "b")
+    sender(collection).send(sent, anew=True)
+    assert collection.deleted == [item.id for item in sent]
+    assert collection.stored == ["a", "b"]

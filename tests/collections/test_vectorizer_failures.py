@@ -1,8 +1,14 @@
 from __future__ import annotations
 
 import pytest
+from weaviate.exceptions import (
+    WeaviateBatchError,
+    WeaviateConnectionError,
+    WeaviateDeleteManyError,
+    WeaviateRetryError,
+)
 
-from cl2cm_plugin.collections.failures import Failure, classify, short
+from cl2cm_plugin.collections.failures import Failure, classify, classify_exception, short
 
 REFUSED = "update vector: fail with status 400: image 0: broken PNG: unexpected EOF"
 AWAY = 'send POST request: Post "http://h:9000/m/a@1/vectorize": dial tcp 127.0.0.1:9000: connect: connection refused'
@@ -34,3 +40,17 @@ def test_the_vectorizers_own_sentence_is_kept():
     assert short(joined) == "image 0: broken PNG: unexpected EOF"
     assert short(AWAY) == "dial tcp 127.0.0.1:9000: connect: connection refused"
     assert short("something\n else.") == "something else"
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (WeaviateRetryError("status = StatusCode.UNAVAILABLE", 4), Failure.SERVER_AWAY),
+        (WeaviateDeleteManyError("[UNAVAILABLE] Socket closed"), Failure.SERVER_AWAY),
+        (WeaviateConnectionError("[Errno 111]"), Failure.SERVER_AWAY),
+        (WeaviateBatchError("Deadline Exceeded"), Failure.TRANSIENT),
+        (WeaviateBatchError("received message larger than max"), Failure.REFUSED),
+    ],
+)
+def test_a_lost_connection_is_the_servers_absence(error, kind):
+    assert classify_exception(error) is kind
