@@ -339,7 +339,9 @@ def changed(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 
 def sentences(error: ValidationError) -> str:
     """Say every place that is wrong, with its dotted name."""
-    return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'recipe'}: {e['msg']}" for e in error.errors())
+    # Pydantic says so of every check of our own.
+    plain = ((e["loc"], e["msg"].removeprefix("Value error, ")) for e in error.errors())
+    return "; ".join(f"{'.'.join(map(str, place)) or 'recipe'}: {said}" for place, said in plain)
 
 
 def _text(name_or_file: str) -> str:

@@ -5,83 +5,19 @@ Shipped spaces are found by name.
 
 from __future__ import annotations
 
-import json
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import yaml
-from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from cl2cm_plugin.errors import UserError
 from trainer import recipe as recipes
 from trainer.recipe import Recipe
 from trainer.recipe_forms import Strict
+from tuning.parameters import Choices, Parameter, label
 from tuning.task import SUM_R, TEXTS_PER_SECOND
-
-
-class Range(Strict):
-    """Numbers between two bounds, both included; whole numbers where both bounds are."""
-
-    low: int | float = Field(alias="from")
-    high: int | float = Field(alias="to")
-    scale: Literal["linear", "log"] = "linear"
-    """``log`` gives every order of magnitude the same weight."""
-    step: int | float | None = Field(None, gt=0)
-    """Only every so many; all where left out."""
-
-    @model_validator(mode="after")
-    def _holds_something(self) -> Range:
-        if self.low >= self.high:
-            raise ValueError(f"the range from {self.low} to {self.high} is empty: from must be smaller than to")
-        if self.scale == "log" and self.low <= 0:
-            raise ValueError(f"a range on the scale log starts above 0, not at {self.low}")
-        if self.scale == "log" and self.step:
-            raise ValueError("a range on the scale log has no step")
-        return self
-
-    @property
-    def extremes(self) -> list[Any]:
-        """The values that a recipe is checked with."""
-        return [self.low, self.high]
-
-    def holds(self, value: Any) -> bool:
-        """Whether a value is between the bounds."""
-        return isinstance(value, int | float) and self.low <= value <= self.high
-
-    @property
-    def distribution(self) -> Any:
-        """The range as Optuna takes it."""
-        from optuna.distributions import FloatDistribution, IntDistribution
-
-        log = self.scale == "log"
-        if isinstance(self.low, int) and isinstance(self.high, int):
-            return IntDistribution(self.low, self.high, log=log, step=int(self.step or 1))
-        return FloatDistribution(self.low, self.high, log=log, step=self.step)
-
-
-class Choices(Strict):
-    """Any values that the line takes: numbers, words, or whole parts of a recipe."""
-
-    choices: list[Any] = Field(min_length=2)
-
-    @property
-    def extremes(self) -> list[Any]:
-        """The values that a recipe is checked with."""
-        return self.choices
-
-    @property
-    def distribution(self) -> Any:
-        """The choices as Optuna takes them: values that are no scalars in their JSON."""
-        from optuna.distributions import CategoricalDistribution
-
-        return CategoricalDistribution([_label(choice) for choice in self.choices])
-
-
-Parameter = Annotated[
-    Annotated[Range, Tag("range")] | Annotated[Choices, Tag("choices")],
-    Discriminator(lambda value: "choices" if isinstance(value, Choices) or "choices" in value else "range"),
-]
 
 
 class Pruning(Strict):
@@ -89,7 +25,7 @@ class Pruning(Strict):
 
     grace: int = Field(34, gt=0, lt=100)
     """Percent of its run that every trial may go, each phase of a run counted alike."""
-    factor: float = Field(3, gt=1)
+    factor: float = Field(3, ge=1.1)
     """Of so many trials that reach a rung one goes on; each rung is so many times as far as the one before."""
 
 
@@ -98,15 +34,24 @@ class Confirmation(Strict):
 
     changes: dict[str, Any] = Field(default_factory=dict)
     """Lines that differ from the search's, by dotted name."""
-    seeds: list[int] = Field([0], min_length=1)
+    seeds: list[Annotated[int, Field(ge=0, lt=2**32)]] = Field([0], min_length=1)
+    """Seeds of the recipe, each a run of its own."""
+
+    @model_validator(mode="after")
+    def _seeds_differ(self) -> Confirmation:
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError("a seed is there twice: its runs would be the same")
+        if "seed" in self.changes:
+            raise ValueError("the seed is not among the changes: list it in seeds")
+        return self
 
 
 class Space(Strict):
     """What a search may try."""
 
     title: str
-    recipe: str
-    """A shipped recipe by name, or a YAML file."""
+    recipe: dict[str, Any]
+    """A shipped recipe by name, a YAML file, or its lines; the lines are what is kept, so a file may change later."""
     changes: dict[str, Any] = Field(default_factory=dict)
     """Lines of the recipe that differ in every trial, by dotted name; `dev_pictures` are what trials are judged by."""
     parameters: dict[str, Parameter] = Field(min_length=1)
@@ -122,20 +67,39 @@ class Space(Strict):
     """A trial that takes longer is stopped, and keeps the figure that it has."""
     confirm: Confirmation = Confirmation()
 
+    @field_validator("recipe", mode="before")
+    @classmethod
+    def _lines(cls, recipe: Any) -> Any:
+        return recipes.values_of(recipe) if isinstance(recipe, str) else recipe
+
+    @field_validator("pruning", mode="before")
+    @classmethod
+    def _off(cls, pruning: Any) -> Any:
+        """YAML reads a bare off as false."""
+        return None if pruning is False else pruning
+
     @model_validator(mode="after")
     def _parts_fit(self) -> Space:
-        names = sorted(self.parameters)
-        for name in names:
-            whole = next((other for other in names if name.startswith(f"{other}.")), None)
-            if whole:
+        for name in self.parameters:
+            if whole := next((other for other in self.parameters if name.startswith(f"{other}.")), None):
                 raise ValueError(f"{whole} and {name} are both searched: choose the whole part, or lines of it")
-        known = {SUM_R, TEXTS_PER_SECOND}
-        for objective in self.objectives:
-            if objective not in known and not objective.startswith(f"{SUM_R}."):
-                raise ValueError(f"{objective!r} is no objective: sum_r, sum_r.<language> or texts_per_second")
-        if self.objectives[0] == TEXTS_PER_SECOND:
-            raise ValueError("speed alone is no aim, and pruning goes by the first objective: put sum_r before it")
+            if changed := next((line for line in self.confirm.changes if _overlap(line, name)), None):
+                raise ValueError(
+                    f"confirm.changes sets {changed}, but the search chooses {name}: leave one of them out"
+                )
         return self
+
+    @field_validator("objectives")
+    @classmethod
+    def _known(cls, objectives: list[str]) -> list[str]:
+        for objective in objectives:
+            if objective not in (SUM_R, TEXTS_PER_SECOND) and not objective.startswith(f"{SUM_R}."):
+                raise ValueError(f"{objective!r} is no objective: sum_r, sum_r.<language> or texts_per_second")
+        if len(set(objectives)) < len(objectives):
+            raise ValueError("an objective is there twice")
+        if objectives[0] == TEXTS_PER_SECOND:
+            raise ValueError("speed alone is no aim, and pruning goes by the first objective: put sum_r before it")
+        return objectives
 
     def values(self, chosen: dict[str, Any], changes: dict[str, Any] | None = None) -> dict[str, Any]:
         """Put the recipe of a trial together, not checked yet.
@@ -144,9 +108,12 @@ class Space(Strict):
             chosen: Values of parameters by name, as Optuna gives them.
             changes: Further lines that differ.
         """
-        values = recipes.values_of(self.recipe)
         decoded = {name: self._decoded(name, value) for name, value in chosen.items()}
-        return recipes.changed(values, {**self.changes, **decoded, **(changes or {})})
+        values = self.recipe
+        # One after the other: a part that is replaced as a whole must not undo what is chosen for a line of it.
+        for differing in (self.changes, decoded, changes or {}):
+            values = recipes.changed(values, differing)
+        return values
 
     def recipe_of(self, chosen: dict[str, Any], changes: dict[str, Any] | None = None) -> Recipe:
         """Put the recipe of a trial together.
@@ -161,22 +128,20 @@ class Space(Strict):
         return Recipe.model_validate(self.values(chosen, changes))
 
     def defaults(self) -> dict[str, Any]:
-        """What the base recipe has for the parameters, as Optuna takes it; those outside their range are left out."""
+        """What the base recipe has for the parameters, as Optuna takes it; what the search may not try is left out."""
         base = self.recipe_of({})
         found: dict[str, Any] = {}
         for name, parameter in self.parameters.items():
             if isinstance(parameter, Choices):
-                known = [_label(choice) for choice in parameter.choices]
-                found.update((name, label) for label in known if self.recipe_of({name: label}) == base)
-            elif parameter.holds(value := _line(base.model_dump(), name)):
+                known = [label(choice) for choice in parameter.choices]
+                found.update((name, choice) for choice in known if self.recipe_of({name: choice}) == base)
+            elif parameter.holds(value := _line(base, name)):
                 found[name] = value
         return found
 
     def _decoded(self, name: str, value: Any) -> Any:
         parameter = self.parameters[name]
-        if isinstance(parameter, Choices):
-            return next(choice for choice in parameter.choices if _label(choice) == value)
-        return value
+        return parameter.labelled(value) if isinstance(parameter, Choices) else value
 
 
 def shipped() -> list[str]:
@@ -194,6 +159,8 @@ def load(name_or_file: str, **changes: Any) -> Space:
     Raises:
         UserError: There is no such space, or something in it is wrong; the message names every wrong place.
     """
+    from tuning.space_check import check, sentences
+
     try:
         values = yaml.safe_load(_text(name_or_file))
     except yaml.YAMLError as error:
@@ -204,48 +171,31 @@ def load(name_or_file: str, **changes: Any) -> Space:
     try:
         space = Space.model_validate(values)
     except ValidationError as error:
-        raise UserError(f"The space {name_or_file} is wrong: {recipes.sentences(error)}.") from None
-    _check_recipes(space, name_or_file)
+        raise UserError(f"The space {name_or_file} is wrong: {sentences(error)}.") from None
+    check(space, name_or_file)
     return space
-
-
-def _check_recipes(space: Space, name: str) -> None:
-    """Try the base recipe, and every parameter at its borders."""
-    tried = [("changes", {}), *((line, {line: _label(v)}) for line, p in space.parameters.items() for v in p.extremes)]
-    wrong = []
-    for place, chosen in tried:
-        try:
-            recipe = space.recipe_of(chosen)
-        except ValidationError as error:
-            value = f" = {next(iter(chosen.values()))}" if chosen else ""
-            wrong.append(f"{place}{value} makes a wrong recipe ({recipes.sentences(error)})")
-    if wrong:
-        raise UserError(f"The space {name} is wrong: {'; '.join(wrong)}.")
-    if not recipe.dev_pictures:
-        raise UserError(
-            f"The space {name} has nothing to judge its trials by: put `dev_pictures: 500` among its changes."
-        )
-    for objective in space.objectives:
-        language = objective.removeprefix(f"{SUM_R}.")
-        if language != objective and language not in recipe.languages:
-            raise UserError(f"The space {name} aims at {objective}, but its recipe has {', '.join(recipe.languages)}.")
 
 
 def _text(name_or_file: str) -> str:
     if name_or_file in shipped():
         return files("tuning.spaces").joinpath(f"{name_or_file}.yaml").read_text(encoding="utf-8")
     file = Path(name_or_file)
-    if file.is_file():
+    if not file.is_file():
+        raise UserError(f"There is no space {name_or_file!r}: it is no file, and shipped are {', '.join(shipped())}.")
+    try:
         return file.read_text(encoding="utf-8")
-    raise UserError(f"There is no space {name_or_file!r}: it is no file, and shipped are {', '.join(shipped())}.")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"The space {name_or_file} cannot be read: {error}.") from None
 
 
-def _label(value: Any) -> Any:
-    return value if value is None or isinstance(value, bool | int | float | str) else json.dumps(value, sort_keys=True)
+def _overlap(line: str, other: str) -> bool:
+    """Whether two dotted names are the same line, or one is a part that holds the other."""
+    return f"{line}.".startswith(f"{other}.") or f"{other}.".startswith(f"{line}.")
 
 
-def _line(values: dict[str, Any], name: str) -> Any:
-    place: Any = values
+def _line(recipe: Recipe, name: str) -> Any:
+    """Read a line of a recipe; None where it has no such line."""
+    place: Any = recipe
     for step in name.split("."):
-        place = place.get(step) if isinstance(place, dict) else None
+        place = getattr(place, step, None)
     return place
