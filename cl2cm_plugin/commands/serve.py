@@ -10,10 +10,8 @@ from cl2cm_plugin.errors import UserError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
 
     from cl2cm_plugin.encoder.model_info import ModelInfo
-    from cl2cm_plugin.vectorizer.engines import Engine
 
 DESCRIPTION = """\
 Serve a model to Weaviate: an HTTP service that turns texts and pictures into
@@ -85,6 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
         UserError: There is no such model, it cannot be loaded, or the port is taken.
     """
     from cl2cm_plugin.encoder import model_info
+    from cl2cm_plugin.vectorizer.engines.opening import opening
     from cl2cm_plugin.vectorizer.settings import Settings
     from cl2cm_plugin.vectorizer.web import request_log
     from cl2cm_plugin.vectorizer.web.server import bind, url_of
@@ -94,36 +93,12 @@ def run(arguments: argparse.Namespace) -> int:
         host=arguments.host, port=arguments.port, token=_token(arguments.token_file), log_format=arguments.log_format
     )
     request_log.set_up(settings.log_format)
-    found = [_find(model, arguments) for model in arguments.models]
-    served = [(model_info.read(folder), load_engine) for folder, load_engine in found]
+    found = [opening(model, arguments.engine, arguments.precision) for model in arguments.models]
+    served = [(model_info.read(one.folder), one.open) for one in found]
     with bind(settings.host, settings.port) as bound:
         print(_announcement([info for info, _ in served], url_of(bound)), flush=True)  # noqa: T201 - our own output
         run_server(served, bound, settings)
     return 0
-
-
-def _find(model: str, arguments: argparse.Namespace) -> tuple[Path, Callable[[], Engine]]:
-    """Find a model's folder and what runs it; imports nothing that the other kind of model needs."""
-    from cl2cm_plugin.exported.folder import is_exported
-
-    folder = Path(model)
-    if is_exported(folder):
-        from cl2cm_plugin.encoder.backbones import cache_folder
-        from cl2cm_plugin.vectorizer.engines.choice import Wanted
-        from cl2cm_plugin.vectorizer.engines.exported_engine import ExportedEngine
-
-        wanted = Wanted(arguments.engine, arguments.precision)
-        return folder, lambda: ExportedEngine(folder, wanted, cache_folder() / "engines.json")
-    if arguments.engine != "auto" or arguments.precision not in ("auto", "fp32"):
-        raise UserError(
-            f"{model} is no exported model, so it runs on torch in single precision: leave --engine and --precision "
-            f"out, or write it for serving with `cl2cm export {model} FOLDER` and serve that folder."
-        )
-    from cl2cm_plugin.encoder import model_store
-    from cl2cm_plugin.vectorizer.engines.torch_engine import TorchEngine
-
-    resolved = model_store.resolve(model)
-    return resolved, lambda: TorchEngine(resolved)
 
 
 def _token(file: Path | None) -> str | None:

@@ -72,13 +72,13 @@ def machine(monkeypatch):
 def serve(monkeypatch, tmp_path):
     """Make an engine of a folder with these files; gives the ways of text and image."""
 
-    def ways(*, files=FILES, wanted=None, remembered=None, threads=2):
+    def ways(*, files=FILES, wanted=None, remembered=None, threads=2, **given):
         export = Export(PREPROCESSING, 32, 0, dict(files))
         monkeypatch.setattr(exported_engine.exported, "read", lambda _folder: export)
         monkeypatch.setattr(exported_engine.exported, "checked", lambda folder, _export, name: folder / name)
         monkeypatch.setattr(exported_engine, "granted", lambda: threads)
         monkeypatch.setattr(exported_engine, "ExportedTowers", FakeTowers)
-        name = ExportedEngine(tmp_path, wanted or Wanted(), remembered).name
+        name = ExportedEngine(tmp_path, wanted or Wanted(), remembered, **given).name
         return [part.split()[1] for part in name.split(", ")]
 
     return ways
@@ -91,6 +91,22 @@ def test_the_fastest_way_is_taken_for_each_tower(machine, serve, tmp_path):
     assert serve() == ["onnx-int8", "onnx-int8"]
     machine(openvino_fp32=1.5, onnx_int8=0.1)
     assert serve(files=WITHOUT_INT8_PICTURES) == ["onnx-int8", "openvino-fp32"]
+
+
+def test_ways_that_were_chosen_elsewhere_are_taken_without_measuring(machine, serve, tmp_path):
+    computer = machine()
+    chosen = {"text": "onnx-fp32", "image": "openvino-int8"}
+
+    assert serve(ways=chosen, remembered=tmp_path / "engines.json") == list(chosen.values())
+    assert computer.timed == []
+    assert not (tmp_path / "engines.json").exists()
+
+
+def test_a_way_that_was_chosen_elsewhere_is_not_taken_where_it_is_missing_or_wrong(machine, serve):
+    machine(runtimes=("onnx",))
+    assert serve(ways={"text": "openvino-int8", "image": "onnx-fp32"}) == ["onnx-int8", "onnx-fp32"]
+    machine(wrong={("text", "openvino-int8")})
+    assert serve(ways={"text": "openvino-int8", "image": "onnx-fp32"}) == ["onnx-int8", "openvino-int8"]
 
 
 def test_noise_does_not_decide(machine, serve):
