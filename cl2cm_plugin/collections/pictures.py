@@ -10,6 +10,7 @@ from PIL import Image, UnidentifiedImageError
 from cl2cm_plugin.encoder.pictures import FORMATS, to_rgb
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
 MAX_SIDE = 1024  # pixels; encoders look at 224 to 512
@@ -30,10 +31,23 @@ def find_pictures(folder: Path) -> list[Path]:
     Returns:
         Every file whose suffix is a picture's, sorted by path; hidden files and folders are left out.
     """
+    return find_media(folder, SUFFIXES)
+
+
+def find_media(folder: Path, suffixes: Collection[str]) -> list[Path]:
+    """List the files of some kinds in a folder and its subfolders.
+
+    Args:
+        folder: Where to look.
+        suffixes: Those that count, in lower case.
+
+    Returns:
+        Every such file, sorted by path; hidden files and folders are left out.
+    """
     return sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES
+        if path.suffix.lower() in suffixes
         and path.is_file()
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
