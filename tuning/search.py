@@ -118,9 +118,11 @@ def search(study: Study, *, concurrent: int, keep: int, loggers: Sequence[Callba
 
 
 def _sampler(space: Space) -> Any:
+    import optuna
     from ray.tune.search.optuna import OptunaSearch
 
     distributions = {name: parameter.distribution for name, parameter in space.parameters.items()}
+    samplers = {"tpe": optuna.samplers.TPESampler, "random": optuna.samplers.RandomSampler}
     several = len(space.objectives) > 1
     defaults = space.defaults()
     return OptunaSearch(
@@ -129,7 +131,7 @@ def _sampler(space: Space) -> Any:
         mode=["max"] * len(space.objectives) if several else "max",
         # The first trial is the base recipe, where the space has it: what every other one is compared with.
         points_to_evaluate=[defaults] if len(defaults) == len(distributions) else None,
-        seed=space.seed,
+        sampler=samplers[space.sampler](seed=space.seed),
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -62,6 +62,8 @@ class Space(Strict):
     trials: int = Field(32, ge=1)
     seed: int = Field(0, ge=0, lt=2**32)
     """Seeds the sampler; the recipe's own seed is the same in every trial."""
+    sampler: Literal[tpe, random] = "tpe"
+    """Tree-structured Parzen estimators (Optuna's usual), or at random, to compare with."""
     pruning: Pruning | None = Pruning()
     trial_seconds: float | None = Field(None, gt=0)
     """A trial that takes longer is stopped, and keeps the figure that it has."""

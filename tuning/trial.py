@@ -58,12 +58,14 @@ class Study:
         data: The corpus, as `trainer.corpus.read_corpus` takes it.
         storage: A folder that every node sees.
         resources: What one trial takes.
+        share_networks: Whether trials share cross-lingual networks; not, to see what that saves.
     """
 
     space: Space
     data: str
     storage: Path
     resources: Resources
+    share_networks: bool = True
 
     def folder(self, trial_id: str) -> Path:
         """The folder of a trial's run."""
@@ -78,7 +80,8 @@ class Study:
         """Put together what the workers of a run need."""
         threads = 0 if self.resources.gpus else self.resources.cpus
         objectives = tuple(self.space.objectives)
-        return Task(recipe, self.data, str(folder), str(self.networks), objectives, threads, evaluate_on)
+        networks = self.networks if self.share_networks else folder / "networks"
+        return Task(recipe, self.data, str(folder), str(networks), objectives, threads, evaluate_on)
 
 
 def drive(config: dict[str, Any], study: Study) -> None:

@@ -1,0 +1,46 @@
+"""What pruning and shared networks save, and what Ray costs.
+
+Search: the same space with Optuna's TPE, ASHA and shared cross-lingual networks, and at random, without pruning, every
+trial with a network of its own; compared by the seconds of trials until the best SumR of the random one is reached.
+Overhead: one recipe by plain Lightning, by a Ray Train run of one worker, and of two.
+
+Both are resumable: what is in the folder is not done again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from rich.console import Console
+from tuning_parts import overhead, rivals
+
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+
+
+def main() -> None:
+    """Run the parts asked for, and print their tables."""
+    options = _options()
+    options.out.mkdir(parents=True, exist_ok=True)
+    data = str(Path(options.data).absolute()) if Path(options.data).exists() else options.data
+    console = Console(stderr=True)
+    if "search" in options.parts:
+        rivals.compare(options.space, data, options.trials, options.out.absolute(), console)
+    if "overhead" in options.parts:
+        overhead.compare(options.recipe, data, options.out.absolute(), console)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default="openmoji", help="a folder of captioned media, or openmoji (default)")
+    parser.add_argument("--parts", nargs="+", choices=["search", "overhead"], default=["search", "overhead"])
+    parser.add_argument("--space", default="cl2cm", help="the space of the search (default: cl2cm)")
+    parser.add_argument("--recipe", default="openmoji", help="the recipe of the overhead (default: openmoji)")
+    parser.add_argument("--trials", type=int, default=24, help="of each search (default: 24)")
+    parser.add_argument("--out", metavar="FOLDER", type=Path, default=Path("build") / "benchmarks" / "tuning")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What `benchmarks/tuning.py` is made of."""
