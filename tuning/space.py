@@ -62,7 +62,7 @@ class Space(Strict):
     trials: int = Field(32, ge=1)
     seed: int = Field(0, ge=0, lt=2**32)
     """Seeds the sampler; the recipe's own seed is the same in every trial."""
-    sampler: Literal[tpe, random] = "tpe"
+    sampler: Literal["tpe", "random"] = "tpe"
     """Tree-structured Parzen estimators (Optuna's usual), or at random, to compare with."""
     pruning: Pruning | None = Pruning()
     trial_seconds: float | None = Field(None, gt=0)
