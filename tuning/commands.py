@@ -13,8 +13,8 @@ from cl2cm_plugin.errors import UserError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tuning.journal import Trials
     from tuning.trial import Study
+    from tuning.trials import Trials
 
 HELP = """\
 Search for a better recipe: Optuna proposes values, every trial is a Ray Train run
@@ -133,9 +133,9 @@ def _search(arguments: argparse.Namespace, study: Study, console: Console) -> Tr
     """Run the trials under a table that shows how they stand."""
     from rich.live import Live
 
-    from tuning.journal import Trials
     from tuning.search import search
     from tuning.table import live
+    from tuning.trials import Trials
 
     trials = Trials(study.storage / "trials")
     keep = max(arguments.best or 1, _KEEP)
@@ -147,7 +147,7 @@ def _search(arguments: argparse.Namespace, study: Study, console: Console) -> Tr
 
 
 def _done(study: Study) -> Trials:
-    from tuning.journal import Trials
+    from tuning.trials import Trials
 
     return Trials(study.storage / "trials")
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from tuning.journal import Trials
     from tuning.trial import Study
+    from tuning.trials import Trials
 
 _FILE = "confirmed.json"
 

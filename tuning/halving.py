@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ray.tune.schedulers import ASHAScheduler
 
-from tuning.journal import Trials
 from tuning.task import PROGRESS
+from tuning.trials import Trials
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,12 +39,12 @@ class RememberingHalving(ASHAScheduler):
         self._folder = folder
         self._told = False
 
-    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
-        """Tell the past before the first trial."""
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        """Tell the past before the first report: by then the journal has forgotten what the search does not know."""
         if not self._told:
             self._told = True
             self._tell_again(tune_controller)
-        super().on_trial_add(tune_controller, trial)
+        return super().on_trial_result(tune_controller, trial, result)
 
     def _tell_again(self, tune_controller: Any) -> None:
         trials = Trials(self._folder)

@@ -10,16 +10,16 @@ from matplotlib import pyplot
 from optuna.trial import TrialState
 from optuna.visualization import matplotlib as drawn
 
-from tuning.journal import OUT_OF_TIME, PRUNED
 from tuning.table import short_names
 from tuning.task import FINISHED
+from tuning.trials import OUT_OF_TIME, PRUNED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tuning.journal import TrialRecord
     from tuning.space import Space
+    from tuning.trials import TrialRecord
 
 _LEAST = 4
 

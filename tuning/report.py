@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuning.comparison import compared
-from tuning.journal import STATES
 from tuning.table import short_names, shown, values
+from tuning.trials import STATES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from tuning.journal import TrialRecord, Trials
     from tuning.trial import Study
+    from tuning.trials import TrialRecord, Trials
 
 _BEST = 10
 _PAGE = """<!doctype html>

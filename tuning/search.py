@@ -6,10 +6,14 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from cl2cm_plugin.errors import UserError
 from tuning.halving import RememberingHalving
-from tuning.journal import Journal, Trials
+from tuning.journal import Journal
 from tuning.space import Space
+from tuning.space_check import sentences
+from tuning.trials import Trials
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,9 +43,9 @@ def claim(study: Study, *, resume: bool) -> None:
         UserError: The folder holds a search, and not this one, or it was not asked to go on with.
     """
     file = study.storage / _SEARCH
-    facts = {"space": json.loads(study.space.model_dump_json(by_alias=True)), "data": study.data}
     if not file.is_file():
         study.storage.mkdir(parents=True, exist_ok=True)
+        facts = {"space": json.loads(study.space.model_dump_json(by_alias=True)), "data": study.data}
         temporary = file.with_suffix(".tmp")
         temporary.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
         temporary.replace(file)
@@ -50,21 +54,33 @@ def claim(study: Study, *, resume: bool) -> None:
         raise UserError(
             f"{study.storage} holds a search already: go on with it by --resume, or name another --storage."
         )
-    if json.loads(file.read_text(encoding="utf-8")) != facts:
-        raise UserError(f"{study.storage} holds a search of another space or other data: name another --storage.")
+    space, data = read_space(study.storage)
+    differ = [name for name in Space.model_fields if getattr(space, name) != getattr(study.space, name)]
+    if data != study.data:
+        differ.append("data")
+    if differ:
+        raise UserError(
+            f"{study.storage} holds a search that differs in {', '.join(differ)}: name another --storage, or go on "
+            "with that one by --resume without a space."
+        )
 
 
 def read_space(storage: Path) -> tuple[Space, str]:
     """Read which space and data a folder's search is of.
 
     Raises:
-        UserError: There is no search in the folder.
+        UserError: There is no search in the folder, or what is there cannot be read.
     """
     file = storage / _SEARCH
     if not file.is_file():
         raise UserError(f"There is no search in {storage}: --storage names the folder of a `cl2cm tune`.")
-    facts = json.loads(file.read_text(encoding="utf-8"))
-    return Space.model_validate(facts["space"]), facts["data"]
+    try:
+        facts = json.loads(file.read_text(encoding="utf-8"))
+        return Space.model_validate(facts["space"]), str(facts["data"])
+    except ValidationError as error:
+        raise UserError(f"The search in {storage} is of another version: {sentences(error)}.") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{file} is damaged ({type(error).__name__}): name another --storage.") from None
 
 
 def search(study: Study, *, concurrent: int, keep: int, loggers: Sequence[Callback] = ()) -> Trials:
@@ -92,7 +108,8 @@ def search(study: Study, *, concurrent: int, keep: int, loggers: Sequence[Callba
     trainable = tune.with_resources(tune.with_parameters(drive, study=study), _BESIDE_THE_SEARCH)
     experiment = study.storage / _RAY / _NAME
     if tune.Tuner.can_restore(str(experiment)):
-        tuner = tune.Tuner.restore(str(experiment), trainable, resume_unfinished=True, restart_errored=True)
+        # Trials whose drivers died too often are tried again under their own names, by which the sampler knows them.
+        tuner = tune.Tuner.restore(str(experiment), trainable, resume_unfinished=True, resume_errored=True)
     else:
         tuner = tune.Tuner(
             trainable,

@@ -10,11 +10,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from tuning.journal import RUNNING
+from tuning.trials import RUNNING
 
 if TYPE_CHECKING:
-    from tuning.journal import TrialRecord, Trials
     from tuning.space import Space
+    from tuning.trials import TrialRecord, Trials
 
 _SHOWN = 20
 _COLOURS = {RUNNING: "cyan", "failed": "red", "pruned": "dim"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,9 @@ from ray.train.torch import TorchConfig, TorchTrainer
 from ray.train.v2.api.exceptions import TrainingFailedError
 from ray.tune.integration.ray_train import TuneReportCallback
 
-from trainer.recipe import sentences
+from tuning.space_check import sentences
 from tuning.task import FAILED, PHASE, PROGRESS, Task, work
+from tuning.trials import Trials
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 # A trial may wait this long for a network that another one trains.
 _PATIENCE_SECONDS = 6 * 3600
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,12 @@ def drive(config: dict[str, Any], study: Study) -> None:
         study: What all trials have in common.
     """
     trial_id = tune.get_context().get_trial_id()
+    trials = Trials(study.storage / "trials")
+    known = trials.find(trial_id)
+    if known and known.has_ended and (reports := trials.reports(known)):
+        # The search was killed before it had noted the end of this trial, and starts it again.
+        tune.report(reports[-1])
+        return
     folder = study.folder(trial_id)
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -121,6 +130,8 @@ def run(task: Task, study: Study, name: str, callbacks: list[Any]) -> str:
     """
     # How often Ray looks at its workers, and so how long a report and an end take to be seen.
     os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.5")
+    # An earlier run in this folder may have left its own.
+    task.reason.unlink(missing_ok=True)
     for attempt in range(study.resources.retries + 1):
         trainer = TorchTrainer(
             work,
@@ -144,5 +155,6 @@ def run(task: Task, study: Study, name: str, callbacks: list[Any]) -> str:
 
 
 def _last_line(error: TrainingFailedError) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    """The line of a traceback that says what happened, without the colours that Ray gives it."""
+    lines = [line.strip() for line in _COLOUR.sub("", str(error)).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tuning.journal import TrialRecord
     from tuning.trial import Study
+    from tuning.trials import TrialRecord
 
 BASE = "base recipe"
 

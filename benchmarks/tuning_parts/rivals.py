@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from tuning.journal import TrialRecord
+    from tuning.trials import TrialRecord
 
 # Seconds of trials so far, and the best figure so far.
 Course = list[tuple[float, float]]
