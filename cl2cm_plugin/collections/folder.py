@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid5
 
@@ -12,7 +12,10 @@ from cl2cm_plugin.encoder import video
 from cl2cm_plugin.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
+
+    import numpy as np
 
 # Fixed for ever: an object's id is made from it and the file's path, so that importing again never doubles.
 NAMESPACE = UUID("5d9f6c1e-7a55-5b0c-9f0e-0c2c6d1f3a77")
@@ -25,14 +28,18 @@ class Medium:
     """A file that is to be an object.
 
     Attributes:
-        path: Where it lies.
+        path: Where it lies; None if it is not there.
         file: Its path relative to the folder, with forward slashes.
         caption: Its captions, one a line; None if it has none.
+        vectors: Those that were computed before, by their names.
+        vectors_of: The hash of the file of which they were computed.
     """
 
-    path: Path
+    path: Path | None
     file: str
     caption: str | None
+    vectors: Mapping[str, np.ndarray] = field(default_factory=dict)
+    vectors_of: str | None = None
 
     @property
     def id(self) -> UUID:

@@ -6,19 +6,19 @@ import base64
 import hashlib
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from weaviate.exceptions import WeaviateBaseError
 
-from cl2cm_plugin.collections.captions import read_captions
 from cl2cm_plugin.collections.failures import short
+from cl2cm_plugin.collections.folder import Medium, object_id, read_folder
+from cl2cm_plugin.collections.given_vectors import GivenVectors
 from cl2cm_plugin.collections.mending import mend
-from cl2cm_plugin.collections.pictures import MAX_SIDE, UnreadablePicture, find_pictures, prepare
+from cl2cm_plugin.collections.pictures import MAX_SIDE, UnreadablePicture, prepare
 from cl2cm_plugin.collections.report import ImportReport
 from cl2cm_plugin.collections.schema import CollectionFacts, collection_facts
 from cl2cm_plugin.collections.sender import Item, Sender
@@ -29,40 +29,16 @@ if TYPE_CHECKING:
 
     from weaviate.collections import Collection
 
-# Fixed for ever: an object's id is made from it and the file's path, so that importing again never doubles.
-NAMESPACE = UUID("5d9f6c1e-7a55-5b0c-9f0e-0c2c6d1f3a77")
 # The server takes 100 MB a message, and base64 adds a third.
 MAX_BYTES_AT_ONCE = 32_000_000
 
 
-@dataclass(frozen=True)
-class _Candidate:
-    path: Path
-    file: str
-    caption: str | None
-
-    @property
-    def id(self) -> UUID:
-        return object_id(self.file)
-
-
-def object_id(file: str) -> UUID:
-    """The id of a file's object.
-
-    Args:
-        file: Its path relative to the imported folder, with forward slashes.
-
-    Returns:
-        The same id for the same path, always.
-    """
-    return uuid5(NAMESPACE, file)
-
-
 def import_folder(
     collection: Collection,
-    folder: Path | str,
+    folder: Path | str | None,
     *,
     captions_language: str | None = None,
+    vectors: Path | str | None = None,
     batch_size: int = 50,
     max_side: int = MAX_SIDE,
     wait_seconds: float = 60.0,
@@ -78,8 +54,10 @@ def import_folder(
     Args:
         collection: A collection that :func:`~cl2cm_plugin.collections.schema.create` made.
         folder: The folder. Paths inside it identify the pictures, so two folders with the same paths overwrite each
-            other.
+            other. None makes an object of each row of ``vectors``, without its picture.
         captions_language: Which captions to import; by default those in the collection's caption language.
+        vectors: A file of vectors that ``cl2cm embed`` wrote. The vectorizer makes those of other pictures, and of
+            those that have changed since.
         batch_size: Objects in one request.
         max_side: Pictures with a longer side, in pixels, are scaled down before they travel.
         wait_seconds: How long to wait for a vectorizer that is away.
@@ -89,50 +67,57 @@ def import_folder(
         What was imported, skipped and left out.
 
     Raises:
-        ModelMismatch: The vectorizer serves another model than the one that made the collection.
-        UserError: The folder is not there, holds no picture or lacks the captions; the vectorizer or the server stayed
-            away (the message says how many pictures were imported; importing again goes on from there).
+        ModelMismatch: The vectorizer serves another model than the one that made the collection, or the vectors are
+            another's.
+        UserError: The folder is not there, holds no picture or lacks the captions; none of them has a vector in the
+            file; the vectorizer or the server stayed away (the message says how many pictures were imported; importing
+            again goes on from there).
     """
     start = time.monotonic()
     facts = collection_facts(collection)
-    candidates = _candidates(Path(folder).expanduser(), captions_language, facts)
+    given = None if vectors is None else GivenVectors(Path(vectors).expanduser(), collection.name, facts)
+    candidates = _media(folder, captions_language, facts, given)
     report = ImportReport()
     with _progress_bar(disable=not progress) as bar:
         sender = Sender(
             collection, facts.address, batch_size=batch_size, wait_seconds=wait_seconds, notify=bar.console.print
         )
         task = bar.add_task("importing", total=len(candidates))
+        done = 0
         # Two requests are under way at a time.
-        for begin in range(0, len(candidates), 2 * batch_size):
-            group = candidates[begin : begin + 2 * batch_size]
+        for group in _groups(candidates, 2 * batch_size, given):
             for items in _portions(_changed(collection, group, report), report, max_side):
                 report.failed += sender.send(items)
                 report.imported = sender.imported
+                report.without_vector += [item.file for item in items if given is not None and not item.vectors]
                 bar.update(task, completed=report.imported + report.unchanged + len(report.failed))
-            bar.update(task, completed=begin + len(group))
+            done += len(group)
+            bar.update(task, completed=done)
         bar.add_task("checking", total=None)
-        _mend(collection, candidates, facts.vectors, sender, report, max_side)
+        _mend(collection, candidates, facts.vectors, sender, report, max_side, given)
     report.seconds = time.monotonic() - start
     return report
 
 
-def _candidates(folder: Path, language: str | None, facts: CollectionFacts) -> list[_Candidate]:
-    if not folder.is_dir():
-        raise UserError(f"There is no folder {folder}; name a folder of pictures.")
-    captions: dict[str, str] = {}
-    if (folder / "captions").is_dir():
-        captions = read_captions(folder, _language(language, facts))
-    elif language is not None:
-        raise UserError(f"{folder} has no captions: captions in {language!r} belong in captions/{language}.tsv there.")
-    media = folder / "media" if (folder / "media").is_dir() else folder
-    found = find_pictures(media)
-    if not found:
-        raise UserError(
-            f"There is no picture in {media}; pictures end in .jpg, .png, .webp, .gif, .tif, .bmp or .avif."
-        )
-    return [
-        _Candidate(path, path.relative_to(folder).as_posix(), captions.get(_media_id(path, media))) for path in found
-    ]
+def _media(
+    folder: Path | str | None, language: str | None, facts: CollectionFacts, given: GivenVectors | None
+) -> list[Medium]:
+    if folder is not None:
+        folder = Path(folder).expanduser()
+        if (folder / "captions").is_dir():
+            language = _language(language, facts)
+        return read_folder(folder, language, facts.caption_language)
+    if given is None:
+        raise UserError("There is nothing to import: name a folder of pictures, or a file of vectors.")
+    if facts.store_media:
+        raise UserError("The collection keeps its pictures, and a file of vectors has none: name their folder too.")
+    return given.media()
+
+
+def _groups(media: list[Medium], size: int, given: GivenVectors | None) -> Iterator[list[Medium]]:
+    if given is not None:
+        return given.groups(media, size)
+    return (media[begin : begin + size] for begin in range(0, len(media), size))
 
 
 def _language(language: str | None, facts: CollectionFacts) -> str:
@@ -144,13 +129,7 @@ def _language(language: str | None, facts: CollectionFacts) -> str:
     return facts.caption_language
 
 
-def _media_id(path: Path, media: Path) -> str:
-    return path.relative_to(media).with_suffix("").as_posix()
-
-
-def _changed(
-    collection: Collection, group: list[_Candidate], report: ImportReport
-) -> Iterator[tuple[_Candidate, str]]:
+def _changed(collection: Collection, group: list[Medium], report: ImportReport) -> Iterator[tuple[Medium, str | None]]:
     """Give those that the collection does not hold as they are, each with the hash of its file."""
     known = _known(collection, group, report)
     for candidate, media_hash in _hashed(group, report):
@@ -160,16 +139,19 @@ def _changed(
             yield candidate, media_hash
 
 
-def _hashed(candidates: list[_Candidate], report: ImportReport) -> Iterator[tuple[_Candidate, str]]:
+def _hashed(candidates: list[Medium], report: ImportReport) -> Iterator[tuple[Medium, str | None]]:
     for candidate in candidates:
         try:
+            if candidate.path is None:
+                yield candidate, candidate.vectors_of
+                continue
             with candidate.path.open("rb") as stream:
                 yield candidate, hashlib.file_digest(stream, "sha256").hexdigest()
         except OSError as error:
             report.failed.append((candidate.file, f"the file cannot be read: {error.strerror}"))
 
 
-def _known(collection: Collection, group: list[_Candidate], report: ImportReport) -> dict[UUID, tuple[Any, Any]]:
+def _known(collection: Collection, group: list[Medium], report: ImportReport) -> dict[UUID, tuple[Any, Any]]:
     with _server_answers(report):
         found = collection.query.fetch_objects_by_ids(
             [candidate.id for candidate in group],
@@ -184,11 +166,12 @@ def _known(collection: Collection, group: list[_Candidate], report: ImportReport
 
 def _mend(
     collection: Collection,
-    candidates: list[_Candidate],
+    candidates: list[Medium],
     vectors: list[str],
     sender: Sender,
     report: ImportReport,
     max_side: int,
+    given: GivenVectors | None,
 ) -> None:
     """Insert anew what is stored but not found."""
     arrived: set[UUID] = set()
@@ -196,6 +179,8 @@ def _mend(
     def send_anew(ids: set[UUID]) -> set[UUID]:
         before = len(report.failed)
         lost = [candidate for candidate in candidates if candidate.id in ids]
+        if given is not None:
+            lost = given.attached(lost)
         for items in _portions(_hashed(lost, report), report, max_side):
             report.failed += sender.send(items, anew=True)
         arriving = ids - {object_id(file) for file, _ in report.failed[before:]}
@@ -225,13 +210,15 @@ def _server_answers(report: ImportReport) -> Iterator[None]:
         ) from error
 
 
-def _portions(changed: Iterator[tuple[_Candidate, str]], report: ImportReport, max_side: int) -> Iterator[list[Item]]:
+def _portions(
+    changed: Iterator[tuple[Medium, str | None]], report: ImportReport, max_side: int
+) -> Iterator[list[Item]]:
     """Open and scale pictures, and hand them over in portions that fit into memory and into one message."""
     portion: list[Item] = []
     size = 0
     for candidate, media_hash in changed:
         try:
-            content = prepare(candidate.path.read_bytes(), max_side)
+            content = b"" if candidate.path is None else prepare(candidate.path.read_bytes(), max_side)
         except OSError as error:
             report.failed.append((candidate.file, f"the file cannot be read: {error.strerror}"))
             continue
@@ -247,11 +234,13 @@ def _portions(changed: Iterator[tuple[_Candidate, str]], report: ImportReport, m
         yield portion
 
 
-def _item(candidate: _Candidate, media_hash: str, content: bytes) -> Item:
-    properties = {"file": candidate.file, "image": base64.b64encode(content).decode(), "media_hash": media_hash}
-    if candidate.caption is not None:
-        properties["caption"] = candidate.caption
-    return Item(candidate.file, candidate.id, properties)
+def _item(candidate: Medium, media_hash: str | None, content: bytes) -> Item:
+    image = base64.b64encode(content).decode() or None
+    found = {"file": candidate.file, "image": image, "media_hash": media_hash, "caption": candidate.caption}
+    properties = {name: value for name, value in found.items() if value is not None}
+    # Vectors of what the file held before would be wrong.
+    vectors = candidate.vectors if candidate.vectors_of == media_hash else {}
+    return Item(candidate.file, candidate.id, properties, vectors)
 
 
 def _progress_bar(*, disable: bool) -> Progress:

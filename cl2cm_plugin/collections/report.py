@@ -15,6 +15,7 @@ class ImportReport:
         imported: Pictures that were new or had changed.
         unchanged: Pictures that the collection already held, with the same caption.
         mended: Pictures among these that no search found, as after a crash of the server; they were inserted anew.
+        without_vector: Files, of pictures imported with given vectors, whose vector the vectorizer had to make.
         failed: File (relative to the folder) and reason of each picture that was left out.
         seconds: How long it took.
     """
@@ -22,6 +23,7 @@ class ImportReport:
     imported: int = 0
     unchanged: int = 0
     mended: int = 0
+    without_vector: list[str] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -33,6 +35,10 @@ class ImportReport:
         ]
         if self.mended:
             lines.append(f"  {_pictures(self.mended)} that no search found (the server was killed?) inserted anew.")
+        if self.without_vector:
+            listed = ", ".join(self.without_vector[:_LISTED])
+            more = f" and {len(self.without_vector) - _LISTED} more" if len(self.without_vector) > _LISTED else ""
+            lines.append(f"  No vector given, so left to the vectorizer: {listed}{more}.")
         lines += [f"  {file}: {reason}" for file, reason in self.failed[:_LISTED]]
         if len(self.failed) > _LISTED:
             lines.append(f"  and {len(self.failed) - _LISTED} more")

@@ -6,7 +6,7 @@ import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx
@@ -18,7 +18,7 @@ from cl2cm_plugin.collections.mending import write_out
 from cl2cm_plugin.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from uuid import UUID
 
     from weaviate.collections import Collection
@@ -38,11 +38,13 @@ class Item:
         file: The picture's path, relative to the folder that is imported.
         id: The object's id.
         properties: What is sent, the picture in base64.
+        vectors: Vectors by their names, which the vectorizer then need not make.
     """
 
     file: str
     id: UUID
     properties: dict[str, Any]
+    vectors: Mapping[str, Any] = field(default_factory=dict)
 
 
 class _Failed(NamedTuple):
@@ -153,7 +155,7 @@ class Sender:
             return [failed for answer in answers for failed in answer]
 
     def _insert(self, batch: list[Item], *, anew: bool) -> list[_Failed]:
-        objects = [DataObject(properties=item.properties, uuid=item.id) for item in batch]
+        objects = [DataObject(item.properties, item.id, dict(item.vectors) or None) for item in batch]
         try:
             if anew:
                 for item in batch:

@@ -96,6 +96,11 @@ class VectorFile:
             raise UserError(f"{path} is no file of vectors, or damaged; `cl2cm embed` writes one.") from None
         self.rows = self._file.metadata.num_rows
 
+    def captions(self) -> Iterator[tuple[str, str | None]]:
+        """Read the file and the caption of every row."""
+        for batch in self._file.iter_batches(columns=["file", "caption"]):
+            yield from zip(*(batch.column(name).to_pylist() for name in ("file", "caption")), strict=True)
+
     def batches(self, size: int) -> Iterator[list[VectorRow]]:
         """Read the rows in the file's order, at most ``size`` at a time; no more is ever in memory."""
         for batch in self._file.iter_batches(batch_size=size, columns=[field.name for field in fields(VectorRow)]):

@@ -35,6 +35,7 @@ IMPORT_EXAMPLES = """\
 examples:
   cl2cm import photos/ --collection Photos
   cl2cm import archive/ --collection Archive --captions en --store-media
+  cl2cm import photos/ --collection Photos --vectors vectors.parquet
 """
 
 SEARCH_HELP = f"""\
@@ -57,13 +58,22 @@ def register(subparsers: Any) -> None:
         subparsers: What ``argparse.ArgumentParser.add_subparsers`` returned.
     """
     adding = add_command(subparsers, "import", "import a folder of pictures", IMPORT_HELP, IMPORT_EXAMPLES)
-    adding.add_argument("folder", metavar="FOLDER", type=Path, help="the folder of pictures")
+    adding.add_argument(
+        "folder", metavar="FOLDER", type=Path, nargs="?", help="the folder of pictures; can be left out with --vectors"
+    )
     _common(adding)
     adding.add_argument("--captions", metavar="LANGUAGE", help="language of the captions, for example en")
     adding.add_argument(
         "--store-media",
         action="store_true",
         help="keep the pictures in the collection, not only their hashes; allows --with-captions in searches",
+    )
+    adding.add_argument(
+        "--vectors",
+        metavar="FILE",
+        type=Path,
+        help="vectors that `cl2cm embed` computed; the vectorizer makes those that it lacks. Without FOLDER each of "
+        "its rows becomes an object without its picture",
     )
     adding.set_defaults(run=run_import, extra="client")
     searching = add_command(subparsers, "search", "search a collection", SEARCH_HELP, SEARCH_EXAMPLES)
@@ -112,8 +122,12 @@ def run_import(arguments: argparse.Namespace) -> int:
     Returns:
         0, or 1 when not a single picture is in the collection afterwards.
     """
-    if not arguments.folder.is_dir():
+    if arguments.folder is None and arguments.vectors is None:
+        raise UserError("Name a folder of pictures, or a file of vectors with --vectors.")
+    if arguments.folder is not None and not arguments.folder.is_dir():
         raise UserError(f"There is no folder {arguments.folder}; name a folder of pictures.")
+    if arguments.folder is None and arguments.store_media:
+        raise UserError("A file of vectors has no pictures that could be kept: name their folder, too.")
     _check(arguments)
 
     from rich.console import Console
@@ -122,7 +136,10 @@ def run_import(arguments: argparse.Namespace) -> int:
 
     with connect(arguments.vectorizer, data=arguments.data) as client:
         report = import_folder(
-            _open_or_create(client, arguments), arguments.folder, captions_language=arguments.captions
+            _open_or_create(client, arguments),
+            arguments.folder,
+            captions_language=arguments.captions,
+            vectors=arguments.vectors,
         )
     Console().print(str(report), markup=False, highlight=False, soft_wrap=True)
     return 0 if report.imported or report.unchanged else 1
@@ -137,11 +154,23 @@ def _check(arguments: argparse.Namespace) -> None:
     model_served_at(arguments.vectorizer)
 
 
+def _check_vectors(arguments: argparse.Namespace) -> None:
+    """Say that they do not fit before a collection is made for them."""
+    from cl2cm_plugin.collections.given_vectors import check_vectors
+    from cl2cm_plugin.collections.vector_file import VectorFile
+    from cl2cm_plugin.collections.vectorizer_address import model_served_at
+
+    served = model_served_at(arguments.vectorizer)
+    check_vectors(VectorFile(arguments.vectors), served.identity, f"The vectorizer at {arguments.vectorizer} serves")
+
+
 def _open_or_create(client: WeaviateClient, arguments: argparse.Namespace) -> Collection:
     from cl2cm_plugin.collections import collection_facts, create, open_collection
 
     name, vectorizer, inside = arguments.collection, arguments.vectorizer, arguments.vectorizer_from_weaviate
     if not client.collections.exists(name):
+        if arguments.vectors is not None:
+            _check_vectors(arguments)
         return create(
             client,
             name,
