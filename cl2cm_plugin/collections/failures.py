@@ -24,7 +24,7 @@ _CONNECTION = re.compile(
 )
 _REPLY = re.compile(r"fail(?:ed)? with status:? \d{3}:? ?(.+?)(?:\\n|\n|$)")
 _POST = re.compile(r"Post \"[^\"]*\": (.+?)(?:\\n|\n|$)")
-_GRPC = re.compile(r"details = \"(.+?)\"")
+_GRPC = re.compile(r"details = \"(?:.*last error: (?:[A-Z_]+: )?)?(.+?)\"")
 
 
 class Failure(Enum):
@@ -85,7 +85,7 @@ def short(message: str) -> str:
     """
     found = _REPLY.search(message) or _POST.search(message) or _GRPC.search(message)
     sentence = found.group(1) if found else message
-    return " ".join(sentence.split()).rstrip(").'\"")
+    return " ".join(sentence.split()).rstrip(".")
 
 
 def vectorizer_error(kind: Failure, name: str, base: str, identity: str, message: str) -> UserError:

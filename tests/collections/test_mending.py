@@ -45,6 +45,7 @@ class FakeCollection:
 
 
 def asked(filters):
+    assert len(filters.value) <= 100
     return [UUID(id_) for id_ in filters.value]
 
 
@@ -109,6 +110,12 @@ def test_what_is_not_even_stored_is_inserted_anew(collection, ids, anew):
     collection.stored -= set(ids[:3])
     assert mend(collection, ids, VECTORS, anew) == set()
     assert anew.sent == [set(ids[:3])]
+
+
+def test_where_nothing_is_stored_everything_is_inserted_anew(collection, ids, anew):
+    collection.stored.clear()
+    assert mend(collection, ids, VECTORS, anew) == set()
+    assert anew.sent == [set(ids)]
 
 
 def test_one_missing_object_makes_every_other_one_be_looked_for(collection, ids, anew):

@@ -39,6 +39,12 @@ def test_the_vectorizers_own_sentence_is_kept():
     joined = f"WeaviateInsertManyAllFailedError('Here is the set of all errors: {REFUSED}\\n{REFUSED}')"
     assert short(joined) == "image 0: broken PNG: unexpected EOF"
     assert short(AWAY) == "dial tcp 127.0.0.1:9000: connect: connection refused"
+    refused = (
+        "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:1: connect: Connection refused (111)"
+    )
+    assert short(
+        f'status = StatusCode.UNAVAILABLE\\n\\tdetails = "{refused}"\\n\\tdebug_error_string = "UNKNOWN"'
+    ) == ("ipv4:127.0.0.1:1: connect: Connection refused (111)")
     assert short("something\n else.") == "something else"
 
 
