@@ -151,7 +151,7 @@ def run(task: Task, study: Study, name: str, callbacks: list[Any]) -> str:
             last = error
         else:
             return ""
-    return f"Its workers died {study.resources.retries + 1} times: {_last_line(last)}"
+    return f"Its workers failed {study.resources.retries + 1} times, in the end with: {_last_line(last)}"
 
 
 def _last_line(error: TrainingFailedError) -> str:

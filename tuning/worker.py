@@ -95,8 +95,8 @@ class RayLaunch(Launch):
         return prepare_trainer(trainer)
 
     def callbacks(self, phase: Phase) -> list[Callback]:
-        """Report the figures of phases in which pictures and texts can be compared."""
-        return [_Reporting(self, phase)] if phase.measure else []
+        """Report the figures of phases in which pictures and texts can be compared, if a dev cut is there for it."""
+        return [_Reporting(self, phase)] if phase.measure and self._recipe.dev_pictures else []
 
     @contextmanager
     def in_turn(self) -> Iterator[None]:
