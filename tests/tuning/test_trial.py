@@ -143,7 +143,7 @@ def test_a_run_whose_workers_die_is_tried_again_under_another_name(study, task, 
 def test_a_run_whose_workers_always_die_says_so_in_one_plain_line(study, task, attempts):
     made = attempts("one", "two", "Traceback\n\n  \x1b[36mray::Worker\x1b[39m: signal 9\n\n")
 
-    assert trial.run(task, study, "trial-1", []) == "Its workers died 3 times: ray::Worker: signal 9"
+    assert trial.run(task, study, "trial-1", []) == "Its workers failed 3 times, in the end with: ray::Worker: signal 9"
     assert len(made) == 3
 
 
@@ -158,7 +158,7 @@ def test_the_reason_of_an_earlier_run_is_not_that_of_this_one(study, task, attem
     task.reason.write_text("There is no split 'train'.")
     attempts(*["killed"] * 3)
 
-    assert trial.run(task, study, "trial-1", []) == "Its workers died 3 times: killed"
+    assert trial.run(task, study, "trial-1", []) == "Its workers failed 3 times, in the end with: killed"
 
 
 @pytest.mark.parametrize(("gpus", "wanted"), [(0, {"CPU": 3}), (0.5, {"CPU": 3, "GPU": 0.5})])
