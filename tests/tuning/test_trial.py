@@ -143,7 +143,9 @@ def test_a_run_whose_workers_die_is_tried_again_under_another_name(study, task, 
 def test_a_run_whose_workers_always_die_says_so_in_one_plain_line(study, task, attempts):
     made = attempts("one", "two", "Traceback\n\n  \x1b[36mray::Worker\x1b[39m: signal 9\n\n")
 
-    assert trial.run(task, study, "trial-1", []) == "Its workers failed 3 times, in the end with: ray::Worker: signal 9"
+    assert (
+        trial.run(task, study, "trial-1", []) == "Its workers failed 3 times, in the end with: ray::Worker: signal 9"
+    )
     assert len(made) == 3
 
 
