@@ -11,10 +11,15 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
 from rich.console import Console
-from tuning_parts import overhead, rivals
+
+# This file has the name of the package that it measures, which comes first from here on.
+sys.path.append(sys.path.pop(0))
+
+from tuning_parts import overhead, rivals  # noqa: E402
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
