@@ -49,7 +49,8 @@ def import_folder(
     A captioned-media folder has pictures in ``media/`` and tables in ``captions/<language>.tsv``; any other folder is
     searched for pictures with its subfolders. A picture that the collection already holds, with the same caption, is
     skipped, so an import that stopped goes on where it was; a changed one is replaced; one that cannot be opened, or
-    that the vectorizer refuses, fails alone. Objects of files that are gone stay.
+    that the vectorizer refuses, fails alone. Objects of files that are gone stay. What a server that was killed has
+    stored, but no search finds, is inserted anew in the end.
 
     Args:
         collection: A collection that :func:`~cl2cm_plugin.collections.schema.create` made.
@@ -60,7 +61,7 @@ def import_folder(
             those that have changed since.
         batch_size: Objects in one request.
         max_side: Pictures with a longer side, in pixels, are scaled down before they travel.
-        wait_seconds: How long to wait for a vectorizer that is away.
+        wait_seconds: How long to wait for a vectorizer or a server that is away.
         progress: Show a progress bar on standard error.
 
     Returns:
