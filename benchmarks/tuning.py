@@ -19,7 +19,7 @@ from rich.console import Console
 # This file has the name of the package that it measures, which comes first from here on.
 sys.path.append(sys.path.pop(0))
 
-from tuning_parts import overhead, rivals  # noqa: E402
+from tuning_parts import overhead, rivals
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
