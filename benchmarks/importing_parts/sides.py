@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,26 +51,20 @@ class Weaviate:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        variables = server_process.environment(self._data, self._url, self._ports, self._key)
-        command = [str(server_binary()), "--host", "127.0.0.1", "--port", str(self._ports[0]), "--scheme", "http"]
-        with (self._data / server_process.LOG).open("wb") as log:
-            self._process = subprocess.Popen(command, env=variables, stdout=log, stderr=subprocess.STDOUT)
-        deadline = time.monotonic() + server_process.START_SECONDS
-        while not server_process.answers(self._ports[0]):
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError("Weaviate did not start")
-            time.sleep(0.1)
+        record = server_process.start_on(self._ports, self._key, server_binary(), self._data, self._url)
+        if record is None:
+            raise RuntimeError("Weaviate did not start")
+        self._record = record
 
     def crash(self) -> None:
         """Kill it, and start it again."""
-        self._process.kill()
-        self._process.wait()
+        os.kill(self._record.pid, signal.SIGKILL)
+        os.waitpid(self._record.pid, 0)
         self.start()
 
     def stop(self) -> None:
         """End it for good."""
-        self._process.terminate()
-        self._process.wait()
+        server_process.stop(self._record)
 
     @contextmanager
     def connected(self) -> Iterator[WeaviateClient]:
