@@ -175,7 +175,7 @@ def test_a_search_outlives_the_death_of_a_worker_of_a_driver_and_of_itself(tmp_p
     assert len(list(search.storage.glob("networks/*/text.safetensors"))) == 1
     report = (search.storage / "report" / "report.md").read_text()
     assert "2 of 2 trials (2 finished)" in report
-    assert "They share 1 cross-lingual network(s)" in report
+    assert "Trials share 1 cross-lingual network:" in report
 
 
 def test_a_trial_that_diverges_fails_with_its_reason_and_the_winner_becomes_a_model(tmp_path, searches):

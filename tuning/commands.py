@@ -86,7 +86,7 @@ def run_tune(arguments: argparse.Namespace) -> int:
     study.storage.mkdir(parents=True, exist_ok=True)
     with connected(_cores(), study.storage / "ray.log") as terminal:
         console = Console(file=terminal)
-        trials = _search(arguments, study, console) if begins else _done(study)
+        trials = _search(arguments, study, console) if begins else _trials(study)
         report = write(study, trials)
         best = trials.ranked(study.space.objectives[0])
         if not best:
@@ -130,23 +130,18 @@ def _latest() -> Path:
 
 
 def _search(arguments: argparse.Namespace, study: Study, console: Console) -> Trials:
-    """Run the trials under a table that shows how they stand."""
-    from rich.live import Live
-
+    """Run the trials, and tell how they stand."""
+    from tuning.progress import told
     from tuning.search import search
-    from tuning.table import live
-    from tuning.trials import Trials
 
-    trials = Trials(study.storage / "trials")
+    trials = _trials(study)
     keep = max(arguments.best or 1, _KEEP)
-    with Live(
-        get_renderable=lambda: live(trials, study.space), console=console, refresh_per_second=1, transient=False
-    ):
+    with told(trials, study.space, console):
         search(study, concurrent=_concurrent(arguments, study), keep=keep, loggers=_loggers(arguments))
     return trials
 
 
-def _done(study: Study) -> Trials:
+def _trials(study: Study) -> Trials:
     from tuning.trials import Trials
 
     return Trials(study.storage / "trials")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from rich.table import Table
+from rich.text import Text
 
-from tuning.table import values
-from tuning.winner import Confirmed, confirm
+from cl2cm_plugin.errors import UserError
+from tuning.winner import Confirmed, confirm, ranked
+from tuning.wording import aim, figure, values
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,15 +36,28 @@ def compare(study: Study, trials: Trials, best: int, console: Console) -> Confir
 
     Returns:
         The winner; the base recipe itself where no trial is better.
+
+    Raises:
+        UserError: None has a figure.
     """
     found = []
     for candidate in confirm(study, trials.ranked(study.space.objectives[0])[:best]):
         found.append(candidate)
-        said = f"{candidate.name}: {candidate.mean:.1f} ± {candidate.spread:.1f}"
-        console.print(said, highlight=False)
-    _file(study).write_text(json.dumps([asdict(candidate) for candidate in found], indent=1) + "\n", encoding="utf-8")
+        console.print(Text(f"{candidate.name}: {candidate.reason or in_full(candidate)}"), soft_wrap=True)
+    rows = json.dumps([asdict(candidate) for candidate in found], indent=1)
+    _file(study).write_text(f"{rows}\n", encoding="utf-8")
     console.print(_table(found, study))
-    return max(found, key=lambda candidate: candidate.mean)
+    winner = ranked(found)[0]
+    if math.isnan(winner.mean):
+        reason = winner.reason or "No run has a figure on the dev cut to choose by."
+        raise UserError(f"There is no winner among the runs in {study.storage / 'confirmed'}. {reason}")
+    return winner
+
+
+def in_full(candidate: Confirmed) -> str:
+    """Write the figure of a candidate, with the spread over its seeds if there are several."""
+    spread = "" if math.isnan(candidate.spread) else f" ± {figure(candidate.spread)}"
+    return f"{figure(candidate.mean)}{spread}"
 
 
 def compared(study: Study) -> list[Confirmed]:
@@ -56,8 +72,8 @@ def _file(study: Study) -> Path:
 
 
 def _table(found: list[Confirmed], study: Study) -> Table:
-    drawn = Table("recipe", study.space.objectives[0], "spread", "values")
-    for candidate in sorted(found, key=lambda candidate: -candidate.mean):
-        figures = f"{candidate.mean:.1f}", f"{candidate.spread:.1f}"
-        drawn.add_row(candidate.name, *figures, values(candidate.chosen))
+    drawn = Table("recipe", aim(study.space.objectives[0]), "values")
+    for candidate in ranked(found):
+        said = candidate.reason or values(candidate.chosen) or "its own"
+        drawn.add_row(*map(Text, (candidate.name, in_full(candidate), said)))
     return drawn

@@ -1,71 +1,118 @@
-"""The trials of a search as a table in the terminal, while it runs and afterwards."""
+"""How a search stands, in the terminal: what runs and how far it is, the best so far, and why trials failed."""
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from rich import box
 from rich.console import Group
+from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from tuning.trials import RUNNING
+from tuning.task import FAILED
+from tuning.trials import RUNNING, STATES, TrialRecord
+from tuning.wording import aim, duration, figure, values
 
 if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
+
     from tuning.space import Space
-    from tuning.trials import TrialRecord, Trials
+    from tuning.trials import Trials
 
-_SHOWN = 20
-_COLOURS = {RUNNING: "cyan", "failed": "red", "pruned": "dim"}
+_FEWEST_ROWS = 4
+# Lines of the table's head, and one that the terminal keeps for itself.
+_FRAME = 3
+_REASONS = 3
+_REASON_CHARACTERS = 300
+_COLOURS = {RUNNING: "cyan", FAILED: "red", "pruned": "dim"}
+_BEST = "bold green"
 
 
-def live(trials: Trials, space: Space) -> Group:
-    """Draw how a search stands: how many trials are done, the best, and the latest."""
-    records = trials.all()
-    done = sum(record.state != RUNNING for record in records)
+@dataclass(frozen=True)
+class Standing:
+    """How a search stands, in as many lines as the terminal has.
+
+    Attributes:
+        records: The trials, in the order of their numbers.
+        best: The best of them; None if none has come to its end.
+        space: The space that is searched.
+    """
+
+    records: list[TrialRecord]
+    best: TrialRecord | None
+    space: Space
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw the head, a row for each trial that there is room for, and what is to be read in full below."""
+        head, foot = self._head(), self._foot()
+        free = options.update(height=None)
+        used = sum(len(console.render_lines(part, free, pad=False)) for part in (head, foot))
+        rows = max(_FEWEST_ROWS, options.size.height - used - _FRAME)
+        yield head
+        if self.records:
+            yield self._table(_latest(self.records, rows))
+        yield foot
+
+    def _head(self) -> Group:
+        ended = [record for record in self.records if record.state != RUNNING]
+        counts = {state: sum(record.state == state for record in self.records) for state in reversed(STATES)}
+        states = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+        said = f"{self.space.title}: {len(ended)} of {self.space.trials} trials done"
+        running = sum(min(record.progress, 100) / 100 for record in self.records if record.state == RUNNING)
+        bar = ProgressBar(total=self.space.trials, completed=len(ended) + running)
+        # A bar alone does not end its line.
+        return Group(Text(f"{said} ({states})" if states else said), Padding(bar, 0))
+
+    def _table(self, records: list[TrialRecord]) -> Table:
+        """Draw trials, a line each: what there is no room for is cut."""
+        drawn = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, expand=True)
+        for name in ("trial", "state", "done", *map(aim, self.space.objectives), "time"):
+            drawn.add_column(name, justify="left" if name == "state" else "right", no_wrap=True)
+        drawn.add_column("values, or why it failed", no_wrap=True, overflow="ellipsis", ratio=1)
+        for record in records:
+            figures = [figure(record.figure(name)) for name in self.space.objectives]
+            row = (str(record.number), record.state, f"{record.progress:.0f} %", *figures, duration(record.seconds))
+            is_best = self.best is not None and record.id == self.best.id
+            # As text: square brackets would be read as markup.
+            drawn.add_row(*row, Text(_note(record)), style=_BEST if is_best else _COLOURS.get(record.state))
+        return drawn
+
+    def _foot(self) -> Group:
+        """Write in full what the table cuts: the best values, and the latest reasons of failures."""
+        lines = []
+        if self.best:
+            reached = figure(self.best.figure(self.space.objectives[0]))
+            said = f"Best: trial {self.best.number}, {aim(self.space.objectives[0])} {reached}: "
+            lines.append(Text(said + values(self.best.chosen), style=_BEST))
+        reasons: dict[str, list[str]] = {}
+        for record in self.records:
+            if record.state == FAILED:
+                reasons.setdefault(" ".join(record.reason.split()), []).append(str(record.number))
+        for reason, numbers in list(reasons.items())[-_REASONS:]:
+            said = f"Failed: trial {', '.join(numbers)}: {reason}"
+            lines.append(Text(said[:_REASON_CHARACTERS], style=_COLOURS[FAILED]))
+        return Group(*lines)
+
+
+def live(trials: Trials, space: Space) -> Standing:
+    """Read how a search stands, to be drawn."""
     best = next(iter(trials.ranked(space.objectives[0])), None)
-    said = f"{space.title}: {done} of {space.trials} trials"
-    if best:
-        said += f", best {shown(best.figure(space.objectives[0]))} (trial {best.number})"
-    bar = ProgressBar(total=space.trials, completed=sum(min(record.progress, 100) / 100 for record in records))
-    return Group(Text(said), bar, table(records[-_SHOWN:], space))
+    return Standing(trials.all(), best, space)
 
 
-def table(records: list[TrialRecord], space: Space) -> Table:
-    """Draw trials, a row each; a failed one with its reason."""
-    drawn = Table()
-    for name in ("trial", "state", "%", *space.objectives, "seconds"):
-        drawn.add_column(name, justify="left" if name == "state" else "right")
-    drawn.add_column("values", overflow="fold", ratio=1)
-    for record in records:
-        figures = [shown(record.figure(name)) for name in space.objectives]
-        row = (str(record.number), record.state, f"{record.progress:.0f}", *figures, f"{record.seconds:.0f}")
-        drawn.add_row(*row, record.reason or values(record.chosen), style=_COLOURS.get(record.state))
-    return drawn
+def _latest(records: list[TrialRecord], rows: int) -> list[TrialRecord]:
+    """Choose what runs, and of the rest what began last."""
+    running = [record for record in records if record.state == RUNNING][-rows:]
+    ended = [record for record in records if record.state != RUNNING]
+    ended = ended[len(ended) - min(len(ended), rows - len(running)) :]
+    return sorted([*ended, *running], key=lambda record: record.number)
 
 
-def values(chosen: dict[str, Any]) -> str:
-    """Write chosen values, each with as much of its name as is needed to tell it from the others."""
-    names = short_names(list(chosen))
-    return ", ".join(f"{names[name]} {shown(value)}" for name, value in chosen.items())
-
-
-def short_names(names: list[str]) -> dict[str, str]:
-    """Shorten dotted names to their last parts, as many as make them different."""
-    found = {}
-    for name in names:
-        parts = name.split(".")
-        for length in range(1, len(parts) + 1):
-            end = ".".join(parts[-length:])
-            if sum(other == end or other.endswith(f".{end}") for other in names) == 1:
-                break
-        found[name] = end
-    return found
-
-
-def shown(value: Any) -> str:
-    """Write a figure or a value in few characters; a missing one as a dash."""
-    if isinstance(value, float):
-        return "-" if math.isnan(value) else f"{value:.4g}"
-    return str(value)
+def _note(record: TrialRecord) -> str:
+    if record.state == FAILED:
+        return " ".join(record.reason.split())
+    said = values(record.chosen)
+    return f"{record.phase}: {said}" if record.state == RUNNING and record.phase else said
