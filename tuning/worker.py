@@ -60,7 +60,8 @@ def _sentence(error: BaseException) -> str:
     said = str(error).strip().splitlines()
     if isinstance(error, UserError):
         return " ".join(said)
-    return f"Out of memory: {said[0] if said else 'no more to be had'} Try a smaller batch_size."
+    where = f": {said[0].rstrip('.')}" if said else ""
+    return f"Out of memory{where}. Try a smaller batch_size."
 
 
 def _train(task: Task) -> None:
@@ -139,15 +140,17 @@ class RayLaunch(Launch):
 
     def report_end(self, run: Run, objectives: tuple[str, ...]) -> None:
         """Tell the search the figures of the finished run."""
-        metrics = self._reports.best_of_last_phase() if self._patience() else self._reports.last()
-        metrics |= {PROGRESS: 100.0, PHASE: FINISHED}
+        known = self._reports.best_of_last_phase() if self.keeps_best else self._reports.last()
+        # A search wants each of its objectives, also of a run in which nothing could be measured.
+        metrics = dict.fromkeys(objectives, math.nan) | known | {PROGRESS: 100.0, PHASE: FINISHED}
         if TEXTS_PER_SECOND in objectives and self.is_first:
             metrics[TEXTS_PER_SECOND] = _texts_per_second(run)
         if self.is_first:
             self._reports.add(metrics)
         train.report(metrics)
 
-    def _patience(self) -> bool:
+    @property
+    def keeps_best(self) -> bool:
         """Whether the last phase keeps its best epoch, not its last."""
         stage_2 = self._recipe.cross_modal
         last = stage_2.optimiser if stage_2.optimiser.epochs else stage_2.projections_first
@@ -155,14 +158,18 @@ class RayLaunch(Launch):
 
 
 class _Reporting(Callback):
-    """Measure and report ten times a phase, after epochs: a report takes Ray longer than a short epoch takes."""
+    """Measure and report ten times a phase, after epochs: a report takes Ray longer than a short epoch takes.
+
+    Where a run keeps its best epoch, every epoch is reported: any of them may be the one.
+    """
 
     def __init__(self, launch: RayLaunch, phase: Phase) -> None:
         self._launch, self._phase = launch, phase
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         epochs, done = trainer.max_epochs or 1, trainer.current_epoch + 1
-        if _REPORTS_A_PHASE * done // epochs == _REPORTS_A_PHASE * (done - 1) // epochs:
+        is_tenth = _REPORTS_A_PHASE * done // epochs > _REPORTS_A_PHASE * (done - 1) // epochs
+        if not is_tenth and not self._launch.keeps_best:
             return
         assert self._phase.measure is not None
         pl_module.eval()
