@@ -12,6 +12,8 @@ from trainer.console import quiet_libraries
 if TYPE_CHECKING:
     import argparse
 
+    from trainer.fit import Run
+    from trainer.recipe import Recipe
 
 TRAIN_HELP = """\
 Train a model with CL2CM in two stages: a cross-lingual network on sentences and
@@ -20,7 +22,8 @@ No picture needs a caption in the target language.
 
 DATA is a folder with media/, captions/<language>.tsv (media_id, caption) and
 pairs/<source>-<target>.tsv (source, target); or the word openmoji, for a picture
-collection that is made on the spot. A run that was stopped goes on where it was.
+collection that is made on the spot; or shards that `cl2cm shards` wrote, which are
+read as a stream. A run that was stopped goes on where it was.
 """
 
 TRAIN_EXAMPLES = """\
@@ -46,7 +49,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _register_train(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = add_command(subparsers, "train", "train a model", TRAIN_HELP, TRAIN_EXAMPLES)
     parser.add_argument("recipe", metavar="RECIPE", help="a shipped recipe by name (openmoji), or a YAML file")
-    parser.add_argument("--data", metavar="DATA", required=True, help="a folder of captioned media, or openmoji")
+    parser.add_argument(
+        "--data", metavar="DATA", required=True, help="a folder of captioned media or shards, or openmoji"
+    )
     parser.add_argument("--target", metavar="LANGUAGE", nargs="+", help="target languages instead of the recipe's")
     parser.add_argument("--seed", metavar="N", type=int, help="seed instead of the recipe's")
     parser.add_argument(
@@ -80,22 +85,30 @@ def run_train(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
     from trainer import recipe as recipes
-    from trainer.corpus import read_corpus
-    from trainer.fit import fit, run_key, training_data, unseen_splits
+    from trainer.streaming import shards
+    from trainer.streaming.commands import train_on_shards
 
     recipe = recipes.load(arguments.recipe, target_languages=arguments.target, seed=arguments.seed)
-    corpus = read_corpus(arguments.data)
-    splits = unseen_splits(recipe, corpus) if arguments.evaluate_on is None else arguments.evaluate_on
-    data = training_data(recipe, corpus)
-    key = run_key(recipe, data)
-    folder = arguments.out or Path("build") / "runs" / f"{recipe.model_name}-{key}"
-    run = fit(recipe, corpus, folder, splits, arguments.networks, data)
+    on_shards = shards.recognises(Path(arguments.data))
+    run = train_on_shards(recipe, arguments) if on_shards else _train_in_memory(recipe, arguments)
     Console().print(
         f"{run.info.identity} is in {run.model}; its README.md has the figures.\nNext: cl2cm install {run.model}",
         highlight=False,
         soft_wrap=True,
     )
     return 0
+
+
+def _train_in_memory(recipe: Recipe, arguments: argparse.Namespace) -> Run:
+    from trainer.corpus import read_corpus
+    from trainer.fit import fit, run_key, training_data, unseen_splits
+
+    corpus = read_corpus(arguments.data)
+    splits = unseen_splits(recipe, corpus) if arguments.evaluate_on is None else arguments.evaluate_on
+    data = training_data(recipe, corpus)
+    key = run_key(recipe, data)
+    folder = arguments.out or Path("build") / "runs" / f"{recipe.model_name}-{key}"
+    return fit(recipe, corpus, folder, splits, arguments.networks, data)
 
 
 def run_demo(arguments: argparse.Namespace) -> int:
