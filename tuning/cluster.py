@@ -21,6 +21,11 @@ _SETTINGS = "CL2CM_"
 _SECRET = "CL2CM_TOKEN"  # noqa: S105 - a variable's name
 
 
+def is_local() -> bool:
+    """Whether Ray is started on this machine, because ``RAY_ADDRESS`` names no cluster."""
+    return (os.environ.get("RAY_ADDRESS") or _LOCAL) == _LOCAL
+
+
 @contextmanager
 def connected(cpus: int, log: Path, *, objects: int = 1024 * MEBIBYTE) -> Iterator[TextIO]:
     """Be connected to Ray.

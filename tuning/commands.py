@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cl2cm_plugin.commands import add_command
 from cl2cm_plugin.errors import UserError
+from cl2cm_plugin.vectorizer.cores import granted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,14 +46,14 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--data", metavar="DATA", help="a folder of captioned media, or openmoji")
     parser.add_argument("--recipe", metavar="RECIPE", help="the recipe to start from, instead of the space's")
     parser.add_argument("--trials", metavar="N", type=_positive, help="how many trials, instead of the space's")
-    parser.add_argument("--seed", metavar="N", type=int, help="seed of the search, instead of the space's")
+    parser.add_argument("--seed", metavar="N", type=_seed, help="seed of the search, instead of the space's")
     parser.add_argument("--storage", metavar="FOLDER", type=Path, help=f"seen by every node ({_STORAGE}/SPACE)")
     parser.add_argument("--resume", action="store_true", help="go on with the search in the folder, if there is one")
     parser.add_argument("--workers", metavar="N", type=_positive, default=1, help="Ray Train workers a trial (1)")
     parser.add_argument(
         "--cpus-per-worker", metavar="N", type=_positive, help="CPUs and threads of each (all that are left)"
     )
-    parser.add_argument("--gpus-per-worker", metavar="N", type=float, default=0.0, help="GPUs of each, also 0.5 (0)")
+    parser.add_argument("--gpus-per-worker", metavar="N", type=_gpus, default=0.0, help="GPUs of each, also 0.5 (0)")
     parser.add_argument("--concurrent", metavar="N", type=_positive, help="trials at once (as many as there is room)")
     parser.add_argument("--mlflow", metavar="URI", help="log to this MLflow server or folder as well")
     parser.add_argument("--best", metavar="K", type=_positive, help="train the K best trials in full, to compare them")
@@ -79,23 +79,23 @@ def run_tune(arguments: argparse.Namespace) -> int:
     from tuning.report import write
 
     study, begins = _study(arguments)
+    loggers = _check(arguments, study, begins=begins)
     if begins:
         from tuning.search import claim
 
         claim(study, resume=arguments.resume)
-    study.storage.mkdir(parents=True, exist_ok=True)
-    with connected(_cores(), study.storage / "ray.log") as terminal:
+    with connected(granted(), study.storage / "ray.log") as terminal:
         console = Console(file=terminal)
-        trials = _search(arguments, study, console) if begins else _trials(study)
+        trials = _search(arguments, study, loggers, console) if begins else _trials(study)
         report = write(study, trials)
         best = trials.ranked(study.space.objectives[0])
         if not best:
-            console.print(f"No trial came to an end; {report} says why.", highlight=False, soft_wrap=True)
+            _say(console, f"No trial came to an end; {report} says why.")
             return 1
         if arguments.best or arguments.export:
             _winner(arguments, study, trials, console)
             report = write(study, trials)
-        console.print(f"The report is {report}.", highlight=False, soft_wrap=True)
+        _say(console, f"The report is {report}.")
     return 0
 
 
@@ -106,7 +106,7 @@ def _study(arguments: argparse.Namespace) -> tuple[Study, bool]:
     from tuning.trial import Resources, Study
 
     workers, gpus = arguments.workers, arguments.gpus_per_worker
-    cpus = arguments.cpus_per_worker or max(1, _cores() // (workers * (arguments.concurrent or 1)))
+    cpus = arguments.cpus_per_worker or max(1, granted() // (workers * (arguments.concurrent or 1)))
     resources = Resources(workers, cpus, gpus)
     if arguments.space:
         if not arguments.data:
@@ -116,9 +116,28 @@ def _study(arguments: argparse.Namespace) -> tuple[Study, bool]:
         return Study(space, _absolute(arguments.data), storage.absolute(), resources), True
     if not (arguments.resume or arguments.best or arguments.export):
         raise UserError(f"Name a space, for example cl2cm: shipped are {', '.join(spaces.shipped())}.")
+    for option in ("data", "recipe", "trials", "seed"):
+        if getattr(arguments, option) is not None:
+            raise UserError(f"--{option} is said where a search begins: name its space as well, or leave it out.")
     storage = (arguments.storage or _latest()).absolute()
     space, data = read_space(storage)
     return Study(space, data, storage, resources), bool(arguments.resume)
+
+
+def _check(arguments: argparse.Namespace, study: Study, *, begins: bool) -> list[Any]:
+    """Find what is wrong before anything starts, the quick things first; give the loggers that are asked for."""
+    from cl2cm_plugin.encoder import model_store
+    from tuning.beforehand import check_data, check_room, check_storage
+    from tuning.search import is_begun
+
+    if arguments.export:
+        model_store.check_name(arguments.export)
+    check_room(study.resources, granted())
+    loggers = _loggers(arguments)
+    if begins and not is_begun(study.storage):
+        check_data(study)
+    check_storage(study.storage)
+    return loggers
 
 
 def _latest() -> Path:
@@ -129,7 +148,7 @@ def _latest() -> Path:
     return begun[-1].parent
 
 
-def _search(arguments: argparse.Namespace, study: Study, console: Console) -> Trials:
+def _search(arguments: argparse.Namespace, study: Study, loggers: list[Any], console: Console) -> Trials:
     """Run the trials, and tell how they stand."""
     from tuning.progress import told
     from tuning.search import search
@@ -137,7 +156,7 @@ def _search(arguments: argparse.Namespace, study: Study, console: Console) -> Tr
     trials = _trials(study)
     keep = max(arguments.best or 1, _KEEP)
     with told(trials, study.space, console):
-        search(study, concurrent=_concurrent(arguments, study), keep=keep, loggers=_loggers(arguments))
+        search(study, concurrent=_concurrent(arguments, study, console), keep=keep, loggers=loggers)
     return trials
 
 
@@ -162,20 +181,21 @@ def _winner(arguments: argparse.Namespace, study: Study, trials: Trials, console
     splits = unseen_splits(study.space.recipe_of(winner.chosen), read_corpus(study.data))
     model = final(study, winner, arguments.export, tuple(splits))
     model_store.install(model, arguments.export)
-    console.print(f"Installed {arguments.export} ({winner.name}); its card is {model}/README.md.", soft_wrap=True)
+    _say(console, f"Installed {arguments.export} ({winner.name}); its card is {model}/README.md.")
 
 
-def _concurrent(arguments: argparse.Namespace, study: Study) -> int:
+def _concurrent(arguments: argparse.Namespace, study: Study, console: Console) -> int:
     """As many trials at once as the cluster has room for."""
     import ray
 
-    if arguments.concurrent:
-        return int(arguments.concurrent)
     there, wanted = ray.cluster_resources(), study.resources
-    rooms = [there.get("CPU", 1) / (wanted.workers * wanted.cpus)]
+    rooms = [there.get("CPU", 0) / (wanted.workers * wanted.cpus)]
     if wanted.gpus:
         rooms.append(there.get("GPU", 0) / (wanted.workers * wanted.gpus))
-    return max(1, int(min(rooms)))
+    if min(rooms) < 1:
+        # It may be one that grows.
+        _say(console, "The cluster has no room for a trial now, and the search waits until it has.")
+    return int(arguments.concurrent or max(1, min(rooms)))
 
 
 def _loggers(arguments: argparse.Namespace) -> list[Any]:
@@ -195,12 +215,34 @@ def _absolute(data: str) -> str:
     return str(Path(data).absolute()) if Path(data).exists() else data
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _say(console: Console, sentence: str) -> None:
+    """Print a sentence as it is: a path may hold what would be read as markup."""
+    console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+
+
+def _whole(text: str, least: int) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = least - 1
+    if number < least:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} on")
+    return number
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return _whole(text, 1)
+
+
+def _seed(text: str) -> int:
+    return _whole(text, 0)
+
+
+def _gpus(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not (0 <= number <= 1 or number.is_integer()) or number < 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a share of one GPU, as 0.5, nor a whole number of them")
     return number

@@ -32,6 +32,11 @@ _BESIDE_THE_SEARCH = {"node:__internal_head__": 0.001}
 _DRIVER_RETRIES = 3
 
 
+def is_begun(storage: Path) -> bool:
+    """Whether a folder holds a search."""
+    return (storage / _SEARCH).is_file()
+
+
 def claim(study: Study, *, resume: bool) -> None:
     """Make a folder this search's own, or make sure that it is.
 
@@ -43,7 +48,7 @@ def claim(study: Study, *, resume: bool) -> None:
         UserError: The folder holds a search, and not this one, or it was not asked to go on with.
     """
     file = study.storage / _SEARCH
-    if not file.is_file():
+    if not is_begun(study.storage):
         study.storage.mkdir(parents=True, exist_ok=True)
         facts = {"space": json.loads(study.space.model_dump_json(by_alias=True)), "data": study.data}
         temporary = file.with_suffix(".tmp")
@@ -72,7 +77,7 @@ def read_space(storage: Path) -> tuple[Space, str]:
         UserError: There is no search in the folder, or what is there cannot be read.
     """
     file = storage / _SEARCH
-    if not file.is_file():
+    if not is_begun(storage):
         raise UserError(f"There is no search in {storage}: --storage names the folder of a `cl2cm tune`.")
     try:
         facts = json.loads(file.read_text(encoding="utf-8"))

@@ -89,14 +89,23 @@ def install(folder: Path, name: str) -> Path:
         UserError: The name is not valid or belongs to a download, the folder holds no such model, or the store cannot
             be written.
     """
+    check_name(name)
+    model_folder.check(folder)
+    with _locked(name):
+        return _install(folder, name)
+
+
+def check_name(name: str) -> None:
+    """Make sure that a model can be installed under a name.
+
+    Raises:
+        UserError: The hub would not accept it.
+    """
     if not _NAME.fullmatch(name):
         raise UserError(
             f"{name!r} cannot be a model's name: use letters, digits, single '.', '_' and '-', at most 74 characters, "
             "a letter or digit at both ends."
         )
-    model_folder.check(folder)
-    with _locked(name):
-        return _install(folder, name)
 
 
 def installed() -> list[InstalledModel]:

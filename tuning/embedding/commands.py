@@ -185,6 +185,7 @@ def _print(arguments: argparse.Namespace, outcome: Outcome, rows: int, seconds: 
     from rich.text import Text
 
     from tuning.embedding.begun import failures_file
+    from tuning.embedding.source import parquet_files
 
     table = Table("rows", "failures", "seconds", "rows a second", "engine")
     failures = len(outcome.failures)
@@ -196,12 +197,9 @@ def _print(arguments: argparse.Namespace, outcome: Outcome, rows: int, seconds: 
         file, reason = outcome.failures[0]
         sentence = f"{failures} failed, first {file}: {reason}. All are listed in {failures_file(arguments.out)}."
         console.print(sentence, markup=False, highlight=False, soft_wrap=True)
-    console.print(
-        f"Import them: cl2cm import FOLDER --collection NAME --vectors {arguments.out}",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
-    )
+    folder = "" if parquet_files(arguments.source) else f"{arguments.source} "
+    sentence = f"Import them: cl2cm import {folder}--collection NAME --vectors {arguments.out}"
+    console.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
 
 def _named(text: str) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from cl2cm_plugin.errors import UserError
 from cl2cm_plugin.vectorizer.cores import granted
-from tuning.cluster import connected
+from tuning.cluster import connected, is_local
 from tuning.embedding.embedder import Embedder, Work
 
 if TYPE_CHECKING:
@@ -69,25 +69,34 @@ def run(work: Work, actors: Actors, begun: Begun) -> str:
     """
     cpus = actors.number * actors.cpus if actors.number else granted()
     with connected(cpus + _CORES_BESIDE_ACTORS, begun.log) as terminal, DataContext.current(_context(work, begun)):
+        number = _number(actors, terminal)
         engine = begun.engine() or begun.engine(_opened(work, actors))
         assert engine is not None
         work = replace(work, opening=replace(work.opening, ways=engine["ways"]))
-        number = _number(actors, terminal)
         with _progress(begun, work.source.rows, terminal):
             _embed(work, replace(actors, number=number), begun)
     return str(engine["name"])
 
 
 def _number(actors: Actors, terminal: TextIO) -> int:
-    """Say how many actors there are to be."""
+    """Say how many actors there are to be.
+
+    Raises:
+        UserError: There is no room for them, and never will be.
+    """
     there = ray.cluster_resources()
     room = int((there.get("CPU", 0) - _CORES_BESIDE_ACTORS) // actors.cpus)
     if actors.gpus:
         room = min(room, int(there.get("GPU", 0) // actors.gpus))
     number = actors.number or max(1, room)
+    if number > room and is_local():
+        raise UserError(
+            f"This machine has room for {room} actors with {actors.gpus:g} GPUs each, not for {number}: ask for "
+            "fewer, or name a cluster in RAY_ADDRESS."
+        )
     if number > room:
-        # It may be one that grows.
-        print(f"The cluster has room for {room} actors now, and waits until it has it for {number}.", file=terminal)
+        # A cluster may be one that grows.
+        terminal.write(f"The cluster has room for {room} actors now, and waits until it has it for {number}.\n")
     return number
 
 
@@ -96,7 +105,8 @@ def _embed(work: Work, actors: Actors, begun: Begun) -> None:
     assert number is not None
     part = min(_ROWS_OF_A_PART, max(work.pictures_at_once, source.rows // (_PARTS_AN_ACTOR * number)))
     embedded = (
-        ray.data.read_parquet(source.files, columns=source.columns.names)
+        ray.data.read_parquet(source.files)
+        .select_columns(source.columns.names)
         .repartition(target_num_rows_per_block=part)
         .map_batches(
             Embedder,
