@@ -34,8 +34,6 @@ class Addition(Strict):
 class PlannedRuns(Strict):
     """One system, trained once a seed."""
 
-    part: str
-    """The table that it belongs to: headline, ablation, noise, ..."""
     label: str
     """How the report calls it."""
     seeds: list[int] = Field([0])
@@ -51,6 +49,17 @@ class PlannedRuns(Strict):
         if self.adds and self.changes:
             raise ValueError(f"a run that adds to {self.adds.to} has its recipe: leave out changes")
         return self
+
+
+class Curve(Strict):
+    """How SumR follows something that grows, one line a method."""
+
+    along: str
+    """What grows."""
+    language: str
+    """Of the queries."""
+    lines: dict[str, dict[float, str]] = Field(min_length=1)
+    """By method: the systems by how much of it they had."""
 
 
 class Plan(Strict):
@@ -70,6 +79,22 @@ class Plan(Strict):
     quick: dict[str, Any] = Field(default_factory=dict)
     """Lines of the base recipe that the quick reproduction changes, by dotted name."""
     runs: dict[str, PlannedRuns]
+    tables: dict[str, list[str]]
+    """The systems of each table by its title; the first is compared with all others."""
+    curves: dict[str, Curve] = Field(default_factory=dict)
+    """Curves by their title."""
+
+    @model_validator(mode="after")
+    def _systems_are_shown(self) -> Plan:
+        in_tables = {name for table in self.tables.values() for name in table}
+        in_curves = {name for curve in self.curves.values() for line in curve.lines.values() for name in line.values()}
+        if unknown := (in_tables | in_curves) - set(self.runs):
+            raise ValueError(
+                f"tables or curves show systems that the plan does not train: {', '.join(sorted(unknown))}"
+            )
+        if hidden := set(self.runs) - in_tables - {IMAGE_TOWER}:
+            raise ValueError(f"no table shows {', '.join(sorted(hidden))}")
+        return self
 
     @model_validator(mode="after")
     def _additions_have_a_start(self) -> Plan:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trainer.reproduction.tables import systems
+from trainer.reproduction.tables import shown, systems
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from trainer.reproduction.plan import Plan, PlannedRun
+    from trainer.reproduction.plan import Curve, Plan, PlannedRun
     from trainer.reproduction.results import RunResult
     from trainer.reproduction.tables import Systems
 
 
 def draw(plan: Plan, finished: Sequence[tuple[PlannedRun, RunResult]], folder: Path) -> list[Path]:
-    """Draw one chart a part: SumR of its systems by language, with every seed as a dot.
+    """Draw one chart a table, SumR of its systems by language with every seed as a dot, and the plan's curves.
 
     Args:
         plan: The plan.
@@ -30,15 +31,47 @@ def draw(plan: Plan, finished: Sequence[tuple[PlannedRun, RunResult]], folder: P
     """
     folder.mkdir(parents=True, exist_ok=True)
     known = systems(finished)
-    parts = dict.fromkeys(planned.part for planned, _ in known.values())
-    files = []
-    for part in parts:
-        of_part = {name: known[name] for name in known if known[name][0].part == part}
-        files.append(_bars(of_part, plan.languages, part, folder / f"{part.replace(' ', '-')}.png"))
+    files = [
+        _bars(of_table, plan.languages, title, folder / f"{_file_name(title)}.png")
+        for title, of_table in shown(plan, known).items()
+    ]
+    for title, curve in plan.curves.items():
+        lines = {label: _points(line, curve.language, known) for label, line in curve.lines.items()}
+        if any(lines.values()):
+            files.append(_curve(lines, curve, title, folder / f"{_file_name(title)}.png"))
     return files
 
 
-def _bars(known: Systems, languages: list[str], part: str, file: Path) -> Path:
+def _file_name(title: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+
+
+def _points(line: dict[float, str], language: str, known: Systems) -> list[tuple[float, float]]:
+    """Of a curve's line what is known: place and SumR, mean over seeds."""
+    there = sorted((place, known[name][1]) for place, name in line.items() if name in known)
+    return [(place, float(np.mean([result.sum_r(language) for result in results]))) for place, results in there]
+
+
+def _curve(lines: dict[str, list[tuple[float, float]]], curve: Curve, title: str, file: Path) -> Path:
+    import matplotlib as mpl
+
+    mpl.use("agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(6, 4))
+    for label, points in lines.items():
+        axes.plot([place for place, _ in points], [value for _, value in points], "o-", label=label)
+    axes.set_xlabel(curve.along)
+    axes.set_ylabel(f"SumR {curve.language}, all queries")
+    axes.set_title(title)
+    axes.legend(fontsize=7)
+    figure.tight_layout()
+    figure.savefig(file, dpi=120, metadata={"Software": ""})
+    plt.close(figure)
+    return file
+
+
+def _bars(known: Systems, languages: list[str], title: str, file: Path) -> Path:
     import matplotlib as mpl
 
     mpl.use("agg")
@@ -54,7 +87,7 @@ def _bars(known: Systems, languages: list[str], part: str, file: Path) -> Path:
             axes.plot(places, of_seed, ".", color="black", markersize=3)
     axes.set_xticks(range(len(languages)), languages)
     axes.set_ylabel("SumR, all queries")
-    axes.set_title(part)
+    axes.set_title(title)
     axes.legend(fontsize=7, ncols=2)
     figure.tight_layout()
     figure.savefig(file, dpi=120, metadata={"Software": ""})

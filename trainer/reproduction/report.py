@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 def state(reproduction: Reproduction) -> Table:
     """Draw a table of what is done and what is not."""
     drawn = Table(title="Runs")
-    for column in ("part", "system", "seed", "seconds"):
+    for column in ("system", "seed", "seconds"):
         drawn.add_column(column)
     for run in reproduction.runs:
         result = reproduction.result(run)
         done = f"{result.seconds:.0f}" if result else "to do"
-        drawn.add_row(run.planned.part, run.name, str(run.recipe.seed), done)
+        drawn.add_row(run.name, str(run.recipe.seed), done)
     return drawn
 
 
@@ -45,7 +45,6 @@ def write(plan: Plan, reproduction: Reproduction, name: str, results: Path, docu
     figures = [
         {
             "system": run.name,
-            "part": run.planned.part,
             "seed": result.seed,
             "key": result.key,
             "figures": result.figures,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +26,12 @@ def systems(finished: Sequence[tuple[PlannedRun, RunResult]]) -> Systems:
     return found
 
 
+def shown(plan: Plan, known: Systems) -> dict[str, Systems]:
+    """Put systems into the plan's tables; those of which nothing is known are left out, and empty tables."""
+    tables = {title: {name: known[name] for name in names if name in known} for title, names in plan.tables.items()}
+    return {title: of_table for title, of_table in tables.items() if of_table}
+
+
 def report(plan: Plan, finished: Sequence[tuple[PlannedRun, RunResult]], planned: int) -> str:
     """Write the report of what is done.
 
@@ -49,12 +54,11 @@ def report(plan: Plan, finished: Sequence[tuple[PlannedRun, RunResult]], planned
         f"SumR is the sum of R@1, R@5 and R@10 in both directions (0 to 600), on the split `{plan.gallery}`; mean "
         "over seeds, and half the distance between the best and the worst seed.",
     ]
-    for part, members in groupby(known.items(), key=lambda item: item[1][0].part):
-        of_part = dict(members)
-        lines += ["", f"## {part.capitalize()}", ""]
-        for kind, title in ((ALL, "All queries"), (PARALLEL, "Parallel queries: the same content in every language")):
-            lines += [f"{title}:", "", *_sum_r_table(of_part, plan.languages, kind), ""]
-        lines += _comparisons(of_part, plan)
+    for title, of_table in shown(plan, known).items():
+        lines += ["", f"## {title}", ""]
+        for kind, name in ((ALL, "All queries"), (PARALLEL, "Parallel queries: the same content in every language")):
+            lines += [f"{name}:", "", *_sum_r_table(of_table, plan.languages, kind), ""]
+        lines += _comparisons(of_table, plan)
     lines += ["", "## Single figures", "", *_single_figures(known, plan.languages), ""]
     return "\n".join(lines)
 
@@ -75,7 +79,7 @@ def _mean_and_spread(values: list[float]) -> str:
 
 
 def _comparisons(known: Systems, plan: Plan) -> list[str]:
-    """Compare the first system of a part with all others, language by language."""
+    """Compare the first system of a table with all others, language by language."""
     first, *others = known
     if not others:
         return []

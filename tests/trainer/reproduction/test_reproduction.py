@@ -10,7 +10,7 @@ import pytest
 
 from cl2cm_plugin.errors import UserError
 from trainer import corpus
-from trainer.reproduction import learning_code, plan, report, results, tables
+from trainer.reproduction import learning_code, plan, plots, report, results, tables
 from trainer.reproduction.reproduce import Reproduction
 
 if TYPE_CHECKING:
@@ -28,15 +28,21 @@ def planned(text_backbone: Path, image_backbone: Path) -> Callable[..., plan.Pla
             "cross_modal": {"optimiser": optimiser},
         }
         systems = runs or {
-            "cl2cm": {"part": "headline", "label": "CL2CM", "seeds": [0, 1], "quick": True},
+            "cl2cm": {"label": "CL2CM", "seeds": [0, 1], "quick": True},
             "plain": {
-                "part": "headline",
                 "label": "Translate-train",
                 "changes": {"cross_lingual.optimiser.epochs": 0, "cross_modal.distillation": {"form": "off"}},
             },
         }
         return plan.Plan.model_validate(
-            {"title": "Test", "gallery": "train", "languages": ["en"], "base": base, "runs": systems}
+            {
+                "title": "Test",
+                "gallery": "train",
+                "languages": ["en"],
+                "base": base,
+                "runs": systems,
+                "tables": {"Headline": list(systems)},
+            }
         )
 
     return make
@@ -57,9 +63,8 @@ def test_first_seeds_come_first_and_quick_takes_one_seed(planned):
 
 def test_quick_changes_the_base_recipe_and_a_system_keeps_its_own_lines(planned):
     runs = {
-        "cl2cm": {"part": "headline", "label": "CL2CM", "quick": True},
+        "cl2cm": {"label": "CL2CM", "quick": True},
         "plain": {
-            "part": "headline",
             "label": "Translate-train",
             "quick": True,
             "changes": {"cross_lingual.optimiser.epochs": 0},
@@ -81,7 +86,7 @@ def test_changes_reach_the_recipe_by_dotted_name(planned):
 
 
 def test_a_wrong_line_names_the_run(planned):
-    wrong = planned(bad={"part": "x", "label": "x", "changes": {"model.colour": 1}})
+    wrong = planned(bad={"label": "x", "changes": {"model.colour": 1}})
 
     with pytest.raises(UserError, match=r"(?s)run bad .*colour"):
         list(plan.runs(wrong))
@@ -138,7 +143,6 @@ def test_code_that_learns_the_same_counts_as_the_code_before(monkeypatch):
 
 def test_a_trained_image_tower_serves_the_runs_that_name_it(planned, reproduction_of, tmp_path):
     tower = {
-        "part": "image tower",
         "label": "tower",
         "changes": {
             "target_languages": [],
@@ -147,7 +151,7 @@ def test_a_trained_image_tower_serves_the_runs_that_name_it(planned, reproductio
             "cross_modal.distillation": {"form": "off"},
         },
     }
-    after = {"part": "headline", "label": "after", "changes": {"model.image": "image-tower"}}
+    after = {"label": "after", "changes": {"model.image": "image-tower"}}
     runs = {"image-tower": tower, "after": after}
     of = planned(**runs)
     made = reproduction_of(of)
@@ -168,9 +172,9 @@ def test_a_language_is_added_to_the_model_of_another_system(planned, reproductio
     names = (colours / "captions" / "en.tsv").read_text(encoding="utf-8").splitlines()[1:]
     rows = [f"{row.split(chr(9))[1]}\t{row.split(chr(9))[1][::-1]}" for row in names]
     (colours / "pairs" / "en-cs.tsv").write_text("\n".join(["source\ttarget", *rows]) + "\n", encoding="utf-8")
-    start = {"part": "one language", "label": "German"}
+    start = {"label": "German"}
     addition = {"to": "german", "languages": ["cs"], "settings": {"optimiser": {"epochs": 1, "batch_size": 4}}}
-    added = {"part": "one language", "label": "Czech added", "adds": addition}
+    added = {"label": "Czech added", "adds": addition}
     of = planned(german=start, czech=added)
     made = reproduction_of(of)
     made.make(["czech"])
@@ -198,7 +202,7 @@ def test_a_language_is_added_to_the_model_of_another_system(planned, reproductio
 )
 def test_an_addition_needs_a_system_to_start_from_and_has_its_recipe(line, said, planned):
     with pytest.raises(ValueError, match=said):
-        planned(german={"part": "x", "label": "x"}, czech={"part": "x", "label": "x", **line})
+        planned(german={"label": "x"}, czech={"label": "x", **line})
 
 
 def test_the_report_has_every_system_and_says_what_is_missing(planned, reproduction_of, tmp_path):
@@ -215,6 +219,55 @@ def test_the_report_has_every_system_and_says_what_is_missing(planned, reproduct
     assert [entry["seed"] for entry in figures] == [0, 1]
     drawn = report.state(reproduction)
     assert drawn.row_count == 3
+
+
+def test_a_system_may_stand_in_several_tables_and_the_first_is_compared(planned, reproduction_of):
+    reproduction = reproduction_of(planned())
+    reproduction.make()
+    of = planned().model_copy(update={"tables": {"One": ["cl2cm", "plain"], "Other": ["plain", "cl2cm"]}})
+    one, other = tables.report(of, reproduction.finished(), 3).split("## Other")
+    assert "CL2CM minus the other" in one
+    assert "Translate-train minus the other" in other
+
+
+def test_a_curve_goes_through_what_is_known(planned, reproduction_of, tmp_path, monkeypatch):
+    reproduction = reproduction_of(planned())
+    reproduction.make(["cl2cm"])
+    lines = {"ours": {0: "cl2cm", 20: "plain"}, "theirs": {0: "plain"}}
+    curve = {"along": "noise", "language": "en", "lines": lines}
+    of = plan.Plan.model_validate({**planned().model_dump(), "curves": {"Noise": curve}})
+    drawn = []
+    monkeypatch.setattr(plots, "_curve", lambda points, *_: drawn.append(points) or tmp_path)
+    plots.draw(of, reproduction.finished(), tmp_path)
+
+    mean = np.mean([result.sum_r("en") for _, result in reproduction.finished()])
+    assert drawn == [{"ours": [(0, pytest.approx(mean))], "theirs": []}]
+
+
+def test_a_curve_is_a_file(planned, reproduction_of, tmp_path):
+    reproduction = reproduction_of(planned())
+    reproduction.make()
+    curve = {"along": "noise", "language": "en", "lines": {"ours": {0: "cl2cm", 20: "plain"}}}
+    of = plan.Plan.model_validate({**planned().model_dump(), "curves": {"Noise and more": curve}})
+
+    assert tmp_path / "noise-and-more.png" in plots.draw(of, reproduction.finished(), tmp_path)
+    assert (tmp_path / "noise-and-more.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("shown", "said"),
+    [
+        ({"tables": {"One": ["cl2cm"]}}, "no table shows plain"),
+        ({"tables": {"One": ["cl2cm", "plain", "other"]}}, "that the plan does not train: other"),
+        (
+            {"curves": {"One": {"along": "x", "language": "en", "lines": {"ours": {0: "nobody"}}}}},
+            "that the plan does not train: nobody",
+        ),
+    ],
+)
+def test_tables_and_curves_show_what_is_trained(shown, said, planned):
+    with pytest.raises(ValueError, match=said):
+        plan.Plan.model_validate({**planned().model_dump(), **shown})
 
 
 def test_systems_are_compared_with_an_interval(planned, reproduction_of):
