@@ -67,14 +67,6 @@ def check_data(study: Study) -> None:
     """
     if not is_local() and not Path(study.data).exists():
         return
-    from trainer.corpus import read_corpus
-    from trainer.fit import training_data
+    from tuning.training_on import check
 
-    recipe = study.space.recipe_of({})
-    data = training_data(recipe, read_corpus(study.data))
-    without = [language for language in recipe.target_languages if not data.dev.captions.get(language)]
-    if without:
-        raise UserError(
-            f"None of the {recipe.dev_pictures} pictures of the dev cut has a caption with a translation into "
-            f"{', '.join(without)}, so trials could not be judged: raise dev_pictures in the space's changes."
-        )
+    check(study.space.recipe_of({}), study.data)

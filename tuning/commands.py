@@ -43,7 +43,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the subcommand ``tune``."""
     parser = add_command(subparsers, "tune", "search for a better recipe, with Ray", HELP, EXAMPLES)
     parser.add_argument("space", metavar="SPACE", nargs="?", help="a shipped space by name, or a YAML file")
-    parser.add_argument("--data", metavar="DATA", help="a folder of captioned media, or openmoji")
+    parser.add_argument("--data", metavar="DATA", help="a folder of captioned media or shards, or openmoji")
     parser.add_argument("--recipe", metavar="RECIPE", help="the recipe to start from, instead of the space's")
     parser.add_argument("--trials", metavar="N", type=_positive, help="how many trials, instead of the space's")
     parser.add_argument("--seed", metavar="N", type=_seed, help="seed of the search, instead of the space's")
@@ -110,7 +110,7 @@ def _study(arguments: argparse.Namespace) -> tuple[Study, bool]:
     resources = Resources(workers, cpus, gpus)
     if arguments.space:
         if not arguments.data:
-            raise UserError("--data is missing: name a folder of captioned media, or the word openmoji.")
+            raise UserError("--data is missing: name a folder of captioned media or of shards, or the word openmoji.")
         space = spaces.load(arguments.space, recipe=arguments.recipe, trials=arguments.trials, seed=arguments.seed)
         storage = arguments.storage or _STORAGE / Path(arguments.space).stem
         return Study(space, _absolute(arguments.data), storage.absolute(), resources), True
@@ -174,12 +174,11 @@ def _winner(arguments: argparse.Namespace, study: Study, trials: Trials, console
     winner = compare(study, trials, arguments.best or 1, console)
     if not arguments.export:
         return
-    from trainer.corpus import read_corpus
-    from trainer.fit import unseen_splits
+    from tuning.training_on import unseen_splits
     from tuning.winner import final
 
-    splits = unseen_splits(study.space.recipe_of(winner.chosen), read_corpus(study.data))
-    model = final(study, winner, arguments.export, tuple(splits))
+    splits = unseen_splits(study.space.recipe_of(winner.chosen), study.data)
+    model = final(study, winner, arguments.export, splits)
     model_store.install(model, arguments.export)
     _say(console, f"Installed {arguments.export} ({winner.name}); its card is {model}/README.md.")
 

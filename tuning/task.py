@@ -17,12 +17,12 @@ class Task:
 
     Attributes:
         recipe: The recipe's lines.
-        data: The corpus, as `trainer.corpus.read_corpus` takes it.
+        data: A folder of captioned media or of shards, or openmoji.
         folder: The run's folder, on storage that every node sees.
         networks: The folder of finished cross-lingual networks that trials share.
         objectives: The figures wanted at the end.
         threads: Threads a worker computes with; 0 leaves it to torch.
-        evaluate_on: Splits whose figures go into the model's card.
+        evaluate_on: Splits whose figures go into the model's card; of shards, None is all of their dev cut.
     """
 
     recipe: dict[str, Any]
@@ -31,7 +31,7 @@ class Task:
     networks: str
     objectives: tuple[str, ...] = (SUM_R,)
     threads: int = 0
-    evaluate_on: tuple[str, ...] = ()
+    evaluate_on: tuple[str | None, ...] = ()
 
     @property
     def reason(self) -> Path:

@@ -79,7 +79,7 @@ class Study:
         """The folder of finished cross-lingual networks, which all trials share."""
         return self.storage / "networks"
 
-    def task(self, recipe: dict[str, Any], folder: Path, evaluate_on: tuple[str, ...] = ()) -> Task:
+    def task(self, recipe: dict[str, Any], folder: Path, evaluate_on: tuple[str | None, ...] = ()) -> Task:
         """Put together what the workers of a run need."""
         threads = 0 if self.resources.gpus else self.resources.cpus
         objectives = tuple(self.space.objectives)

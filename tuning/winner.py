@@ -83,7 +83,7 @@ def confirm(study: Study, best: list[TrialRecord]) -> Iterator[Confirmed]:
             yield replace(candidate, figures=figures)
 
 
-def final(study: Study, winner: Confirmed, name: str, evaluate_on: tuple[str, ...]) -> Path:
+def final(study: Study, winner: Confirmed, name: str, evaluate_on: tuple[str | None, ...]) -> Path:
     """Train a winner's recipe on all pictures of the split, also those that it was chosen by.
 
     Args:
@@ -130,7 +130,7 @@ def _trained(study: Study, candidate: Confirmed, seed: int) -> float:
     return float(json.loads(done.read_text(encoding="utf-8")).get(study.space.objectives[0], math.nan))
 
 
-def _run(study: Study, recipe: dict[str, Any], folder: Path, evaluate_on: tuple[str, ...]) -> None:
+def _run(study: Study, recipe: dict[str, Any], folder: Path, evaluate_on: tuple[str | None, ...]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     reason = run(study.task(recipe, folder, evaluate_on), study, f"{folder.parent.name}-{folder.name}", [])
     if reason:

@@ -20,17 +20,18 @@ from ray.train.lightning import RayDDPStrategy, RayLightningEnvironment, prepare
 
 from cl2cm_plugin.errors import UserError
 from trainer.console import quiet_libraries
-from trainer.corpus import read_corpus
-from trainer.fit import Run, fit
 from trainer.launch import Launch, Phase
 from trainer.recipe import Recipe
 from tuning.reports import Reports
 from tuning.task import FINISHED, PHASE, PROGRESS, SUM_R, TEXTS_PER_SECOND, Task
+from tuning.training_on import train as train_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import lightning as L
+
+    from trainer.fit import Run
 
 _TEXTS_TIMED = 512
 _REPORTS_A_PHASE = 10
@@ -67,9 +68,7 @@ def _sentence(error: BaseException) -> str:
 def _train(task: Task) -> None:
     recipe = Recipe.model_validate(task.recipe)
     launch = RayLaunch(recipe, Path(task.folder))
-    corpus = read_corpus(task.data)
-    run = fit(recipe, corpus, Path(task.folder), task.evaluate_on, Path(task.networks), launch=launch)
-    launch.report_end(run, task.objectives)
+    launch.report_end(train_on(recipe, task, launch), task.objectives)
 
 
 class RayLaunch(Launch):

@@ -90,7 +90,7 @@ def tune(place, corpus, ray, capsys):
     ("options", "message"),
     [
         ((), "Name a space, for example cl2cm: shipped are cl2cm, cl2cm-stage-2, paper."),
-        (("cl2cm",), "--data is missing: name a folder of captioned media, or the word openmoji."),
+        (("cl2cm",), "--data is missing: name a folder of captioned media or of shards, or the word openmoji."),
         (("nowhere", "--data", "x"), "There is no space 'nowhere'"),
         (("cl2cm", "--data", "nowhere"), "There is no folder"),
         (("cl2cm", "--data", "."), "is no captioned-media folder"),
