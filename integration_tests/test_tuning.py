@@ -176,3 +176,59 @@ def test_a_search_outlives_the_death_of_a_worker_of_a_driver_and_of_itself(tmp_p
     report = (search.storage / "report" / "report.md").read_text()
     assert "2 of 2 trials (2 finished)" in report
     assert "Trials share 1 cross-lingual network:" in report
+
+
+def test_a_trial_that_diverges_fails_with_its_reason_and_the_winner_becomes_a_model(tmp_path, searches):
+    learning = {"cross_modal.optimiser.lr_projection": {"choices": [0.01, 1e30]}}
+    search = searches(tmp_path, parameters=learning, trials=3, seed=1)
+
+    assert search.start(*search.beginning).end() == 0, (tmp_path / "output.txt").read_text()
+
+    states = {(t["chosen"]["cross_modal.optimiser.lr_projection"], t["state"]) for t in search.trials()}
+    assert states == {(0.01, "finished"), (1e30, "failed")}
+    failed = next(trial for trial in search.trials() if trial["state"] == "failed")
+    assert "is not finite" in failed["reason"]
+    assert "lower the learning rate" in (search.storage / "report" / "report.md").read_text()
+
+    store = str(tmp_path / "store")
+    exported = search.start("--best", "1", "--export", "tiny-best", SENTENCE_TRANSFORMERS_HOME=store)
+    assert exported.end() == 0, (tmp_path / "output.txt").read_text()
+
+    listed = subprocess.run(
+        [CL2CM, "models"], env=os.environ | {"SENTENCE_TRANSFORMERS_HOME": store}, capture_output=True, text=True
+    )
+    assert "tiny-best" in listed.stdout
+    assert "base recipe" in (search.storage / "report" / "report.md").read_text()
+
+
+def test_two_workers_end_where_one_does(tmp_path, searches):
+    figures = []
+    for workers in ("1", "2"):
+        place = tmp_path / workers
+        place.mkdir()
+        search = searches(place, parameters=STAGE_2, trials=1)
+        assert search.start(*search.beginning, "--workers", workers).end() == 0, (place / "output.txt").read_text()
+        figures.append(search.trials()[0]["figures"])
+
+    assert figures[0].keys() == figures[1].keys()
+    assert figures[0] == pytest.approx(figures[1])
+
+
+def test_a_cluster_loses_a_node_and_the_search_goes_on(tmp_path, searches):
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    try:
+        nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
+        search = searches(tmp_path, parameters=STAGE_2, trials=2)
+        search.start(*search.beginning, "--concurrent", "2", RAY_ADDRESS=cluster.address)
+        for number in (1, 2):
+            search.wait_for_epochs(number, 3)
+        cluster.remove_node(nodes[0], allow_graceful=False)
+
+        assert search.end() == 0, (tmp_path / "output.txt").read_text()
+    finally:
+        cluster.shutdown()
+
+    assert [trial["state"] for trial in search.trials()] == ["finished"] * 2
+    assert all(twice(search.epochs(number)) <= 1 for number in (1, 2))
