@@ -130,7 +130,7 @@ class Search:
         for _ in range(6000):
             if len(self.epochs(number)) >= epochs:
                 return len(self.epochs(number))
-                assert self.process.poll() is None, (self.place / "output.txt").read_text()
+            assert self.process.poll() is None, (self.place / "output.txt").read_text()
             time.sleep(0.05)
         raise AssertionError(f"trial {number} never came so far; {(self.place / 'output.txt').read_text()}")
 

@@ -101,7 +101,7 @@ def run_tune(arguments: argparse.Namespace) -> int:
 
 def _study(arguments: argparse.Namespace) -> tuple[Study, bool]:
     """Put the search together, and say whether trials are to be run: not where a finished one is only exported."""
-    from tuning import space as spaces
+    from tuning import spaces
     from tuning.search import read_space
     from tuning.trial import Resources, Study
 

@@ -1,4 +1,4 @@
-"""What a trial's driver hands to its workers, and the names of what they report; imports nothing heavy."""
+"""What a trial's driver hands to its workers, and the names of what they report."""
 
 from __future__ import annotations
 
@@ -37,14 +37,3 @@ class Task:
     def reason(self) -> Path:
         """The file that says why the run cannot be trained."""
         return Path(self.folder) / "reason.txt"
-
-
-def work(config: dict[str, Any]) -> None:
-    """Train in one of the workers; every one of them runs this.
-
-    Args:
-        config: A `Task` under ``task``.
-    """
-    from tuning.worker import train_task
-
-    train_task(config["task"])

@@ -16,8 +16,9 @@ from ray.train.v2.api.exceptions import TrainingFailedError
 from ray.tune.integration.ray_train import TuneReportCallback
 
 from tuning.space_check import sentences
-from tuning.task import FAILED, PHASE, PROGRESS, Task, work
+from tuning.task import FAILED, PHASE, PROGRESS, Task
 from tuning.trials import Trials
+from tuning.work import work
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from matplotlib import pyplot
 from rich.table import Table
 
-from tuning import space as spaces
+from tuning import spaces
 from tuning.cluster import connected
 from tuning.search import claim, search
 from tuning.trial import Resources, Study

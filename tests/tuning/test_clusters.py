@@ -13,7 +13,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from tuning.space import shipped
+from tuning.spaces import shipped
 
 ROOT = Path(__file__).parents[2]
 CLUSTERS = ROOT / "tuning" / "clusters"

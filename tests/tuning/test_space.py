@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from cl2cm_plugin.errors import UserError
 from trainer import recipe as recipes
-from tuning import space as spaces
+from tuning import spaces
 from tuning.space import Space
 
 TEMPERATURE = "cross_modal.temperature"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
-from tuning import space as spaces
+from tuning import spaces
 from tuning.table import live
 from tuning.trials import TrialRecord
 
