@@ -27,9 +27,14 @@ def systems(finished: Sequence[tuple[PlannedRun, RunResult]]) -> Systems:
 
 
 def shown(plan: Plan, known: Systems) -> dict[str, Systems]:
-    """Put systems into the plan's tables; those of which nothing is known are left out, and empty tables."""
-    tables = {title: {name: known[name] for name in names if name in known} for title, names in plan.tables.items()}
-    return {title: of_table for title, of_table in tables.items() if of_table}
+    """Put systems into the plan's tables; a table waits until it has one that no table before it has."""
+    tables: dict[str, Systems] = {}
+    for title, names in plan.tables.items():
+        before = {name for table in tables.values() for name in table}
+        of_table = {name: known[name] for name in names if name in known}
+        if set(of_table) - before:
+            tables[title] = of_table
+    return tables
 
 
 def report(plan: Plan, finished: Sequence[tuple[PlannedRun, RunResult]], planned: int) -> str:

@@ -224,10 +224,19 @@ def test_the_report_has_every_system_and_says_what_is_missing(planned, reproduct
 def test_a_system_may_stand_in_several_tables_and_the_first_is_compared(planned, reproduction_of):
     reproduction = reproduction_of(planned())
     reproduction.make()
-    of = planned().model_copy(update={"tables": {"One": ["cl2cm", "plain"], "Other": ["plain", "cl2cm"]}})
+    of = planned().model_copy(update={"tables": {"One": ["cl2cm"], "Other": ["plain", "cl2cm"]}})
     one, other = tables.report(of, reproduction.finished(), 3).split("## Other")
-    assert "CL2CM minus the other" in one
+    assert "| CL2CM | 2 |" in one
+    assert "minus the other" not in one
     assert "Translate-train minus the other" in other
+
+
+def test_a_table_waits_for_a_system_of_its_own(planned, reproduction_of):
+    reproduction = reproduction_of(planned())
+    reproduction.make(["cl2cm"])
+    of = planned().model_copy(update={"tables": {"One": ["cl2cm"], "Other": ["plain", "cl2cm"]}})
+
+    assert "## Other" not in tables.report(of, reproduction.finished(), 3)
 
 
 def test_a_curve_goes_through_what_is_known(planned, reproduction_of, tmp_path, monkeypatch):
