@@ -15,20 +15,16 @@ from vectorizer_process import VectorizerProcess
 from weaviate_process import WeaviateProcess
 
 from cl2cm_plugin import UserError, collections
-from cl2cm_plugin.collections import sender
 from cl2cm_plugin.collections.importer import object_id
 
 pytestmark = pytest.mark.timeout(240)
 PICTURES = 120
 VECTORS = ["picture", "picture_and_caption"]
-# An importer that never has Weaviate write out its vector index: what a kill at the worst moment leaves.
-CARELESS_IMPORT = """
+IMPORT = """
 import sys
 from pathlib import Path
 from cl2cm_plugin import collections
-from cl2cm_plugin.collections import sender
 
-sender.write_out = lambda *_: None
 with collections.connect() as client:
     collections.import_folder(client.collections.use(sys.argv[1]), Path(sys.argv[2]), batch_size=10, progress=False)
 """
@@ -74,11 +70,6 @@ def name(server, vectorizer):
     return create(server, vectorizer)
 
 
-@pytest.fixture
-def careless(monkeypatch):
-    monkeypatch.setattr(sender, "write_out", lambda *_: None)
-
-
 def create(server, vectorizer):
     name = f"Test_{uuid4().hex[:8]}"
     with server.connected() as client:
@@ -108,8 +99,10 @@ def when_halfway(server, name, act):
     return thread
 
 
-def restart(server):
+def restart(server, *, torn=False):
     server.kill()
+    if torn:
+        server.lose_the_end_of_its_indexes()
     server.start()
 
 
@@ -142,8 +135,8 @@ def test_an_import_outlasts_the_server_and_every_object_is_found(server, name, f
     assert lost(server, name) == set()
 
 
-def test_an_import_mends_what_the_server_lost_meanwhile(server, name, folder, careless):
-    watcher = when_halfway(server, name, lambda: restart(server))
+def test_an_import_mends_what_the_server_lost_meanwhile(server, name, folder):
+    watcher = when_halfway(server, name, lambda: restart(server, torn=True))
     report = import_it(server, name, folder)
     watcher.join()
     assert (report.imported, report.failed) == (PICTURES, [])
@@ -153,10 +146,11 @@ def test_an_import_mends_what_the_server_lost_meanwhile(server, name, folder, ca
 
 
 def test_a_new_importer_mends_what_was_lost_when_importer_and_server_were_killed(server, name, folder):
-    command = [sys.executable, "-c", CARELESS_IMPORT, name, str(folder)]
+    command = [sys.executable, "-c", IMPORT, name, str(folder)]
     with subprocess.Popen(command, env=os.environ | server.variables) as importer:
         when_halfway(server, name, server.kill).join()
         importer.kill()
+    server.lose_the_end_of_its_indexes()
     server.start()
     report = import_it(server, name, folder)
     assert (report.imported + report.unchanged, report.failed) == (PICTURES, [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,8 +11,10 @@ import numpy as np
 from trainer.reproduction.tables import shown, systems
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from matplotlib.axes import Axes
 
     from trainer.reproduction.plan import Curve, Plan, PlannedRun
     from trainer.reproduction.results import RunResult
@@ -53,43 +56,41 @@ def _points(line: dict[float, str], language: str, known: Systems) -> list[tuple
 
 
 def _curve(lines: dict[str, list[tuple[float, float]]], curve: Curve, title: str, file: Path) -> Path:
-    import matplotlib as mpl
-
-    mpl.use("agg")
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(6, 4))
-    for label, points in lines.items():
-        axes.plot([place for place, _ in points], [value for _, value in points], "o-", label=label)
-    axes.set_xlabel(curve.along)
-    axes.set_ylabel(f"SumR {curve.language}, all queries")
-    axes.set_title(title)
-    axes.legend(fontsize=7)
-    figure.tight_layout()
-    figure.savefig(file, dpi=120, metadata={"Software": ""})
-    plt.close(figure)
+    with _chart(title, (6, 4), file) as axes:
+        for label, points in lines.items():
+            axes.plot([place for place, _ in points], [value for _, value in points], "o-", label=label)
+        axes.set_xlabel(curve.along)
+        axes.set_ylabel(f"SumR {curve.language}, all queries")
+        axes.legend(fontsize=7)
     return file
 
 
 def _bars(known: Systems, languages: list[str], title: str, file: Path) -> Path:
+    with _chart(title, (1.6 + 1.5 * len(languages), 4), file) as axes:
+        width = 0.8 / len(known)
+        for number, (planned, results) in enumerate(known.values()):
+            places = np.arange(len(languages)) + (number - (len(known) - 1) / 2) * width
+            values = np.asarray([[result.sum_r(language) for language in languages] for result in results])
+            axes.bar(places, values.mean(axis=0), width, label=planned.label)
+            for of_seed in values:
+                axes.plot(places, of_seed, ".", color="black", markersize=3)
+        axes.set_xticks(range(len(languages)), languages)
+        axes.set_ylabel("SumR, all queries")
+        axes.legend(fontsize=7, ncols=2)
+    return file
+
+
+@contextmanager
+def _chart(title: str, size: tuple[float, float], file: Path) -> Iterator[Axes]:
+    """Give the axes of a chart, and write it."""
     import matplotlib as mpl
 
     mpl.use("agg")
     from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(1.6 + 1.5 * len(languages), 4))
-    width = 0.8 / len(known)
-    for number, (planned, results) in enumerate(known.values()):
-        places = np.arange(len(languages)) + (number - (len(known) - 1) / 2) * width
-        values = np.asarray([[result.sum_r(language) for language in languages] for result in results])
-        axes.bar(places, values.mean(axis=0), width, label=planned.label)
-        for of_seed in values:
-            axes.plot(places, of_seed, ".", color="black", markersize=3)
-    axes.set_xticks(range(len(languages)), languages)
-    axes.set_ylabel("SumR, all queries")
+    figure, axes = plt.subplots(figsize=size)
     axes.set_title(title)
-    axes.legend(fontsize=7, ncols=2)
+    yield axes
     figure.tight_layout()
     figure.savefig(file, dpi=120, metadata={"Software": ""})
     plt.close(figure)
-    return file

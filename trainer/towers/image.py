@@ -79,8 +79,9 @@ class TrainedImage(nn.Module):
         Returns:
             Unit vectors, shape (len(inputs), d).
         """
+        # Cached features are in half precision, which autocast to bfloat16 does not join on a CPU.
         device = self.projection.weight.device
-        return clip_vectors(self._project, [frames.to(device) for frames in inputs])
+        return clip_vectors(self._project, [frames.to(device, torch.float32) for frames in inputs])
 
     def _project(self, frames: Tensor) -> Tensor:
         if self.backbone is not None:
@@ -92,7 +93,6 @@ class TrainedImage(nn.Module):
 
 def _mean_of_some(regions: Tensor, dropout: float) -> Tensor:
     """Average the regions of each frame, some left out at random, never all: from (n, regions, d) to (n, d)."""
-    regions = regions.float()
     kept = torch.rand(regions.shape[:2], device=regions.device) >= dropout
     kept |= ~kept.any(dim=1, keepdim=True)
     weights = kept.to(regions.dtype)[..., None]

@@ -114,3 +114,14 @@ def test_training_leaves_some_regions_out_and_never_all(dropout, model_of):
     expected = 9 * (1 - dropout) + 9 * dropout**9
     assert kept.mean() == pytest.approx(expected, abs=0.5)
     torch.testing.assert_close(tower.eval()([regions]), torch.full((1, 9), 1 / 3))
+
+
+def test_features_in_half_precision_pass_under_bfloat16(model_of):
+    tower = TrainedImage(model_of(), 0).eval()
+    pictures = [torch.rand(1, 9, tower.projection.in_features).half() for _ in range(3)]
+    alone = tower(pictures)
+
+    with torch.autocast("cpu", torch.bfloat16):
+        found = tower(pictures)
+
+    torch.testing.assert_close(found.float(), alone, atol=0.02, rtol=0)
