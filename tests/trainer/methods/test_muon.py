@@ -24,6 +24,14 @@ def test_singular_values_come_close_to_one_and_the_vectors_stay(shape):
     torch.testing.assert_close(found, torch.diag(values), atol=1e-4, rtol=0)
 
 
+def test_bfloat16_gives_nearly_the_same():
+    torch.manual_seed(0)
+    matrix = torch.randn(64, 256)
+    found, exact = orthogonalised(matrix, torch.bfloat16), orthogonalised(matrix)
+    assert found.dtype == torch.bfloat16
+    assert torch.cosine_similarity(found.float().flatten(), exact.flatten(), dim=0) > 0.999
+
+
 def test_a_matrix_without_gradient_signal_is_no_error():
     assert orthogonalised(torch.zeros(3, 5)).abs().sum() == 0
 
@@ -103,7 +111,7 @@ def test_muon_has_the_matrices_of_the_layers_alone(layers, model_of):
     text = TrainedText(model_of(), "all")
     settings = CrossLingual.model_validate({"optimiser": {"epochs": 1, "layers": layers, "weight_decay": 0.02}})
     network = CrossLingualNetwork(text, settings, {}, seed=0)
-    network.trainer = SimpleNamespace(estimated_stepping_batches=4)
+    network.trainer = SimpleNamespace(estimated_stepping_batches=4, precision="32-true")
     groups = network.configure_optimizers()["optimizer"].param_groups
 
     found: dict[tuple[str, int], set[tuple[bool, float]]] = {}
