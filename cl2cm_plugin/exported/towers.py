@@ -44,16 +44,16 @@ class ExportedTowers:
 
     @cached_property
     def _text(self) -> Session:
-        return self._open("text", spinning=True)
+        return self._open("text", alone=True)
 
     @cached_property
     def _image(self) -> Session:
-        return self._open("image", spinning=False)
+        return self._open("image", alone=False)
 
-    def _open(self, tower: str, *, spinning: bool) -> Session:
+    def _open(self, tower: str, *, alone: bool) -> Session:
         way = self._ways[tower]
         file = self._find(exported.graph(tower, way.stored))
-        return open_graph(file, way, self._threads, spinning=spinning)
+        return open_graph(file, way, self._threads, alone=alone)
 
     def prepare_text(self, text: str) -> list[int]:
         """Give a text's token ids."""
