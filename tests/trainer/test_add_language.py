@@ -16,7 +16,8 @@ from cl2cm_plugin.encoder import model_info, two_tower, vocabulary
 from cl2cm_plugin.encoder import model_store as installing
 from cl2cm_plugin.encoder.model_info import ModelInfo
 from cl2cm_plugin.errors import UserError
-from trainer import add_language, corpus, language_commands, language_texts, translation
+from trainer import add_language, corpus, language_texts, translation
+from trainer.commands import add_language as add_language_command
 from trainer.language_recipe import LanguageAddition
 from trainer.methods.language_addition import LanguageAdditionNetwork
 from trainer.towers.grown_text import GrownText
@@ -312,7 +313,7 @@ def test_an_older_model_names_its_backbone_on_its_card_or_must_be_told(add_germa
 
 def run(*argv: object) -> int:
     parser = argparse.ArgumentParser()
-    language_commands.register(parser.add_subparsers())
+    add_language_command.register(parser.add_subparsers())
     arguments = parser.parse_args(["add-language", *map(str, argv)])
     return arguments.run(arguments)
 

@@ -5,7 +5,8 @@ import argparse
 import pytest
 
 from cl2cm_plugin.errors import UserError
-from trainer import corpus, translation, translation_commands
+from trainer import corpus, translation
+from trainer.commands import translate
 from trainer.corpus import training_data
 
 SENTENCES = 16  # of eight pictures with two captions each
@@ -34,7 +35,7 @@ def asked(monkeypatch):
 
 def run(*argv: object) -> int:
     parser = argparse.ArgumentParser()
-    translation_commands.register(parser.add_subparsers())
+    translate.register(parser.add_subparsers())
     arguments = parser.parse_args(["translate", *map(str, argv)])
     return arguments.run(arguments)
 

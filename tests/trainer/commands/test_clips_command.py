@@ -5,14 +5,15 @@ import argparse
 import pytest
 
 from cl2cm_plugin.errors import UserError
-from trainer import clip_commands, corpus
+from trainer import corpus
+from trainer.commands import clips
 
 pytest.importorskip("av")
 
 
 def run(*argv: object) -> int:
     parser = argparse.ArgumentParser()
-    clip_commands.register(parser.add_subparsers())
+    clips.register(parser.add_subparsers())
     arguments = parser.parse_args(["clips", *map(str, argv)])
     return arguments.run(arguments)
 

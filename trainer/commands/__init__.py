@@ -1,0 +1,1 @@
+"""The subcommands of `cl2cm` that training adds, one file each."""
