@@ -1,4 +1,4 @@
-"""``cl2cm train`` and ``cl2cm demo``."""
+"""``cl2cm train``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from trainer.fit import Run
     from trainer.recipe import Recipe
 
-TRAIN_HELP = """\
+HELP = """\
 Train a model with CL2CM in two stages: a cross-lingual network on sentences and
 their translations, then a cross-modal network on pictures that learns from it.
 No picture needs a caption in the target language.
@@ -26,28 +26,17 @@ collection that is made on the spot; or shards that `cl2cm shards` wrote, which 
 read as a stream. A run that was stopped goes on where it was.
 """
 
-TRAIN_EXAMPLES = """\
+EXAMPLES = """\
 examples:
   cl2cm train openmoji --data openmoji
   cl2cm train openmoji --data openmoji --target fr --out build/runs/french
   cl2cm train my-recipe.yaml --data archive/
 """
 
-DEMO_HELP = """\
-Go the whole road on a picture collection made of Python packages alone: train a
-model, install it, serve it, start a real Weaviate, import the pictures, and search
-them in a language in which nobody captioned a picture.
-"""
-
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the subcommands ``train`` and ``demo``."""
-    _register_train(subparsers)
-    _register_demo(subparsers)
-
-
-def _register_train(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = add_command(subparsers, "train", "train a model", TRAIN_HELP, TRAIN_EXAMPLES)
+    """Add the subcommand ``train``."""
+    parser = add_command(subparsers, "train", "train a model", HELP, EXAMPLES)
     parser.add_argument("recipe", metavar="RECIPE", help="a shipped recipe by name (openmoji), or a YAML file")
     parser.add_argument(
         "--data", metavar="DATA", required=True, help="a folder of captioned media or shards, or openmoji"
@@ -64,14 +53,6 @@ def _register_train(subparsers: argparse._SubParsersAction[argparse.ArgumentPars
     parser.set_defaults(run=run_train, extra="train", runs_models=True)
 
 
-def _register_demo(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = add_command(subparsers, "demo", "go the whole road, from pictures to search", DEMO_HELP, "")
-    parser.add_argument("--target", metavar="LANGUAGE", default="de", help="language of the queries (de)")
-    parser.add_argument("--seeds", metavar="N", type=int, default=3, help="runs to average the figures over (3)")
-    parser.add_argument("--out", metavar="FOLDER", type=Path, default=Path("build"), help="for results (build)")
-    parser.set_defaults(run=run_demo, extra="demo", runs_models=True)
-
-
 def run_train(arguments: argparse.Namespace) -> int:
     """Train a recipe.
 
@@ -86,11 +67,10 @@ def run_train(arguments: argparse.Namespace) -> int:
 
     from trainer import recipe as recipes
     from trainer.streaming import shards
-    from trainer.streaming.commands import train_on_shards
 
     recipe = recipes.load(arguments.recipe, target_languages=arguments.target, seed=arguments.seed)
     on_shards = shards.recognises(Path(arguments.data))
-    run = train_on_shards(recipe, arguments) if on_shards else _train_in_memory(recipe, arguments)
+    run = _train_on_shards(recipe, arguments) if on_shards else _train_in_memory(recipe, arguments)
     Console().print(
         f"{run.info.identity} is in {run.model}; its README.md has the figures.\nNext: cl2cm install {run.model}",
         highlight=False,
@@ -111,19 +91,26 @@ def _train_in_memory(recipe: Recipe, arguments: argparse.Namespace) -> Run:
     return fit(recipe, corpus, folder, splits, arguments.networks, data)
 
 
-def run_demo(arguments: argparse.Namespace) -> int:
-    """Go the whole road.
+def _train_on_shards(recipe: Recipe, arguments: argparse.Namespace) -> Run:
+    from rich.console import Console
 
-    Args:
-        arguments: As :func:`register` describes them.
+    from trainer.streaming import shards
+    from trainer.streaming.damaged import damaged_pictures
+    from trainer.streaming.fit import DAMAGED_PICTURES, fit, run_key
 
-    Returns:
-        0.
-    """
-    quiet_libraries()
-    from trainer.demo.road import demo
-
-    if arguments.seeds < 1:
-        raise UserError(f"--seeds is {arguments.seeds}; the demo needs at least one run.")
-    demo(arguments.target, arguments.seeds, arguments.out)
-    return 0
+    if arguments.networks:
+        raise UserError("--networks shares what is trained in memory; leave it out where --data are shards.")
+    corpus = shards.read(Path(arguments.data))
+    key = run_key(recipe, corpus)
+    folder = arguments.out or Path("build") / "runs" / f"{recipe.model_name}-{key}"
+    run = fit(recipe, corpus, folder, [None] if arguments.evaluate_on is None else arguments.evaluate_on)
+    damaged = damaged_pictures(folder / DAMAGED_PICTURES)
+    if damaged:
+        few = ", ".join(list(damaged)[:3])
+        Console().print(
+            f"Left out: {len(damaged)} pictures that cannot be opened ({few}"
+            f"{', ...' if len(damaged) > 3 else ''}); {folder / DAMAGED_PICTURES} says why.",
+            highlight=False,
+            soft_wrap=True,
+        )
+    return run

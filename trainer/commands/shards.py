@@ -1,4 +1,4 @@
-"""``cl2cm shards``, and what ``cl2cm train`` does with them."""
+"""``cl2cm shards``."""
 
 from __future__ import annotations
 
@@ -10,9 +10,6 @@ from cl2cm_plugin.errors import UserError
 
 if TYPE_CHECKING:
     import argparse
-
-    from trainer.fit import Run
-    from trainer.recipe import Recipe
 
 HELP = """\
 Write a corpus as shards in Parquet, for training that reads them as a stream: neither
@@ -67,37 +64,3 @@ def run_shards(arguments: argparse.Namespace) -> int:
         soft_wrap=True,
     )
     return 0
-
-
-def train_on_shards(recipe: Recipe, arguments: argparse.Namespace) -> Run:
-    """Train a recipe on a folder of shards, and tell which pictures could not be opened.
-
-    Args:
-        recipe: The recipe.
-        arguments: Those of ``cl2cm train``.
-
-    Raises:
-        UserError: The recipe cannot be trained on them.
-    """
-    from rich.console import Console
-
-    from trainer.streaming import shards
-    from trainer.streaming.damaged import damaged_pictures
-    from trainer.streaming.fit import DAMAGED_PICTURES, fit, run_key
-
-    if arguments.networks:
-        raise UserError("--networks shares what is trained in memory; leave it out where --data are shards.")
-    corpus = shards.read(Path(arguments.data))
-    key = run_key(recipe, corpus)
-    folder = arguments.out or Path("build") / "runs" / f"{recipe.model_name}-{key}"
-    run = fit(recipe, corpus, folder, [None] if arguments.evaluate_on is None else arguments.evaluate_on)
-    damaged = damaged_pictures(folder / DAMAGED_PICTURES)
-    if damaged:
-        few = ", ".join(list(damaged)[:3])
-        Console().print(
-            f"Left out: {len(damaged)} pictures that cannot be opened ({few}"
-            f"{', ...' if len(damaged) > 3 else ''}); {folder / DAMAGED_PICTURES} says why.",
-            highlight=False,
-            soft_wrap=True,
-        )
-    return run
