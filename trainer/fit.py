@@ -22,6 +22,7 @@ from trainer.digest import digest
 from trainer.evaluation import report
 from trainer.evaluation.encode import encoders
 from trainer.launch import Launch
+from trainer.methods.precision import bfloat16_on_the_cpu
 from trainer.run_folder import MODEL, claim, write_model
 from trainer.stages import BACKBONE, Stages
 from trainer.towers.embedding import Embedder, FrozenParts
@@ -93,7 +94,8 @@ def fit(
         L.seed_everything(recipe.seed, workers=True, verbose=False)
         model = two_tower.build(text_folder, image_folder, recipe.model.dimensions, recipe.model.max_tokens)
         with launch.in_turn():
-            frozen = FrozenParts(model, text_folder, image_folder, recipe.model)
+            half = bfloat16_on_the_cpu(recipe.compute.precision)
+            frozen = FrozenParts(model, text_folder, image_folder, recipe.model, half)
             stages = Stages(recipe, data, model, frozen, folder, networks, launch)
         stages.train([_teacher_vectors(teacher, data.texts) for teacher in teachers])
         with launch.in_turn():

@@ -13,6 +13,7 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from cl2cm_plugin.encoder import two_tower
+from trainer.methods.precision import lightning_precision
 from trainer.objectives.contrastive import contrastive
 from trainer.objectives.word_alignment import transport_distance
 from training_parts.bench import CONSOLE, DEVICE, Bench, loss_of, ratio, stepper
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
     from trainer.corpus.training_data import SentencePair
+    from trainer.methods.cross_lingual import CrossLingualNetwork
     from trainer.recipe import Recipe
 
 # Frozen states are kept in half precision, so both sides agree to about its rounding and not further.
@@ -75,6 +77,9 @@ def against_plain_loop(bench: Bench) -> float:
     ours, plain = stepper(bench.text.parameters()), stepper(loop.parameters())
     bench.compute_states(batches[0])
     check_same_step(loss_of(network.eval(), batches[0]), ours, loop.eval()(batches[0]), plain)
+    with torch.inference_mode():
+        print(f"The next step's loss, ours: {loss_of(network, batches[0]):.6f}", end="")
+        print(f", in bfloat16 {_loss_in_bfloat16(network, batches[0]):.6f}")
     network.train()
     loop.train()
     sides: dict[str, Callable[[int], Any]] = {
@@ -83,11 +88,17 @@ def against_plain_loop(bench: Bench) -> float:
         "states": lambda number: bench.compute_states(batches[number]),
         "ours": lambda number: ours(loss_of(network, batches[number])),
     }
+    if lightning_precision("auto") == "bf16-mixed":
+        sides["bfloat16"] = lambda number: ours(_loss_in_bfloat16(network, batches[number]))
     times = bench.take_turns(sides, len(batches))
-    first = [states + step for states, step in zip(times["states"], times["ours"], strict=True)]
     size, pairs = len(batches[0]), len(set(bench.groups))
+    rows = {"plain loop": times["plain"], "first epoch": _together(times["states"], times["ours"])}
+    rows["later epochs"] = times["ours"]
+    if "bfloat16" in times:
+        rows["first epoch, bfloat16"] = _together(times["states"], times["bfloat16"])
+        rows["later epochs, bfloat16"] = times["bfloat16"]
     table = Table("", "pairs/s", "times the plain loop", title=f"Stage 1 against a plain loop, batches of {size}")
-    for name, values in (("plain loop", times["plain"]), ("first epoch", first), ("later epochs", times["ours"])):
+    for name, values in rows.items():
         table.add_row(name, f"{size / statistics.median(values):.1f}", ratio(times["plain"], values))
     CONSOLE.print(table)
     sentence = statistics.median(times["states"]) / (2 * size)
@@ -96,6 +107,16 @@ def against_plain_loop(bench: Bench) -> float:
     verdict = f"paid back after {once / saved:.2f} epochs" if saved > 0 else "never paid back"
     print(f"States of all sentences: {once:.0f} s, once (extrapolated); {verdict}.")
     return sentence
+
+
+def _loss_in_bfloat16(network: CrossLingualNetwork, batch: list[SentencePair]) -> Tensor:
+    """Compute the loss as training does where the hardware multiplies in bfloat16."""
+    with torch.autocast(DEVICE.type, torch.bfloat16):
+        return loss_of(network, batch)
+
+
+def _together(states: list[float], steps: list[float]) -> list[float]:
+    return [computing + step for computing, step in zip(states, steps, strict=True)]
 
 
 def check_same_step(ours: Tensor, our_step: Callable, plain: Tensor, plain_step: Callable) -> None:

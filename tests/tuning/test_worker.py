@@ -34,7 +34,9 @@ def launch(told, tmp_path):
     """The launch of a recipe for photographs, with other lines."""
 
     def make(**lines):
-        values = recipes.changed(recipes.values_of("photos"), {"dev_pictures": 9, **lines})
+        values = recipes.changed(
+            recipes.values_of("photos"), {"dev_pictures": 9, "cross_modal.optimiser.epochs": 0, **lines}
+        )
         return RayLaunch(recipes.Recipe.model_validate(values), tmp_path)
 
     return make

@@ -24,9 +24,16 @@ def lightning_precision(choice: str) -> Any:
     return _NAMES[choice]
 
 
+def bfloat16_on_the_cpu(choice: str) -> bool:
+    """Say whether the CPU, beside a GPU or alone, computes in bfloat16: where recipe and processor do."""
+    return choice in {"auto", "bfloat16"} and _cpu_multiplies_bfloat16()
+
+
 def _multiplies_bfloat16() -> bool:
     # Asking a GPU for more would start CUDA here, and processes could no longer be forked; older ones than Ampere need
     # `float16` in the recipe.
-    if torch.cuda.is_available():
-        return True
+    return torch.cuda.is_available() or _cpu_multiplies_bfloat16()
+
+
+def _cpu_multiplies_bfloat16() -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

@@ -49,12 +49,11 @@ def report(plan: Plan, finished: Sequence[tuple[PlannedRun, RunResult]], planned
         Markdown.
     """
     known = systems(finished)
-    hours = sum(result.seconds for _, result in finished) / 3600
-    machines = "; ".join(sorted({result.machine for _, result in finished}))
     lines = [
         f"# {plan.title}",
         "",
-        f"{len(finished)} of {planned} runs are done, in {hours:.1f} hours ({machines}).",
+        f"{len(finished)} of {planned} runs are done: {_machines([result for _, result in finished])}. Where a "
+        "processor multiplies in bfloat16 (bf16), layers and projections learn in it, elsewhere in single precision.",
         "",
         f"SumR is the sum of R@1, R@5 and R@10 in both directions (0 to 600), on the split `{plan.gallery}`; mean "
         "over seeds, and half the distance between the best and the worst seed.",
@@ -66,6 +65,15 @@ def report(plan: Plan, finished: Sequence[tuple[PlannedRun, RunResult]], planned
         lines += _comparisons(of_table, plan)
     lines += ["", "## Single figures", "", *_single_figures(known, plan.languages), ""]
     return "\n".join(lines)
+
+
+def _machines(results: Sequence[RunResult]) -> str:
+    """Say what ran where, and for how long."""
+    parts = []
+    for machine in sorted({result.machine for result in results}):
+        seconds = [result.seconds for result in results if result.machine == machine]
+        parts.append(f"{len(seconds)} in {sum(seconds) / 3600:.1f} hours ({machine})")
+    return " and ".join(parts) or "none"
 
 
 def _sum_r_table(known: Systems, languages: list[str], kind: str) -> list[str]:

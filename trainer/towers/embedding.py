@@ -40,14 +40,24 @@ class FrozenParts:
         text_folder: The folder that the text backbone came from.
         image_folder: The folder that the image backbone came from.
         settings: The recipe's lines on the towers: how many layers are trained.
+        in_bfloat16: Whether what the trained layers make of frozen states, which only training sees, is computed in
+            bfloat16.
 
     Attributes:
         text_key: Names the frozen part of the text tower: where it is the same, so are its states.
         image_key: Names the image backbone in the same way.
     """
 
-    def __init__(self, model: SentenceTransformer, text_folder: Path, image_folder: Path, settings: Model) -> None:
+    def __init__(
+        self,
+        model: SentenceTransformer,
+        text_folder: Path,
+        image_folder: Path,
+        settings: Model,
+        in_bfloat16: bool = False,
+    ) -> None:
         layers = settings.trained_layers
+        self._in_bfloat16 = in_bfloat16
         self.text_key = states_key(model, text_folder, layers)
         self._text = FrozenText(model, layers, FeatureCache("text", self.text_key))
         self._image = two_tower.image_route(model)[0]
@@ -104,7 +114,7 @@ class FrozenParts:
         """
 
         def means(batch: list[Tensor]) -> list[np.ndarray]:
-            return list(text.pooled(batch).cpu().numpy()[:, None])
+            return list(text.pooled(batch).float().cpu().numpy()[:, None])
 
         return self._computed_once("pooled", text, states, means)
 
@@ -134,14 +144,16 @@ class FrozenParts:
         compute: Callable[[list[Tensor]], list[np.ndarray]],
     ) -> dict[str, Tensor]:
         text.eval()
-        cache = FeatureCache(kind, digest([self.text_key, text.layers_hash()]))
+        precision = ["bfloat16"] if self._in_bfloat16 else []
+        cache = FeatureCache(kind, digest([self.text_key, text.layers_hash(), *precision]))
         keys = {sentence: digest([sentence]) for sentence in states}
         missing = sorted((s for s, key in keys.items() if key not in cache.rows), key=lambda s: (len(states[s]), s))
         starts = range(0, len(missing), _TEXTS_AT_ONCE)
         title = f"{kind.capitalize()} states of {len(missing)} sentences"
         for start in track(starts, title, disable=len(missing) < _SHOWN):
             batch = missing[start : start + _TEXTS_AT_ONCE]
-            rows = compute([states[sentence] for sentence in batch])
+            with torch.autocast("cpu", torch.bfloat16, enabled=self._in_bfloat16):
+                rows = compute([states[sentence] for sentence in batch])
             cache.add({keys[sentence]: row.copy() for sentence, row in zip(batch, rows, strict=True)})
         cache.flush()
         return {sentence: torch.from_numpy(cache.rows[key]) for sentence, key in keys.items()}

@@ -211,7 +211,7 @@ def test_the_report_has_every_system_and_says_what_is_missing(planned, reproduct
     files = report.write(planned(), reproduction, "test", tmp_path / "results", tmp_path / "docs")
     text = (tmp_path / "docs" / "test.md").read_text(encoding="utf-8")
 
-    assert "2 of 3 runs are done" in text
+    assert "2 of 3 runs are done: 2 in 0.0 hours (" in text
     assert "| CL2CM | 2 |" in text
     assert "Translate-train" not in text
     assert all(file.is_file() for file in files)
