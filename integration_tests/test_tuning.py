@@ -63,6 +63,8 @@ class Search:
             "name": "tiny-{target}",
             "target_languages": ["de"],
             "dev_pictures": 2,
+            # In bfloat16, which some processors have, two workers round otherwise than one.
+            "compute": {"precision": "float32"},
             "model": {
                 "text": str(self._backbones / "text"),
                 "image": str(self._backbones / "image"),
