@@ -208,7 +208,8 @@ def test_two_workers_end_where_one_does(tmp_path, searches):
     for workers in ("1", "2"):
         place = tmp_path / workers
         place.mkdir()
-        search = searches(place, parameters=STAGE_2, trials=1)
+        # Few epochs: they round differently, and over many the smallest difference grows.
+        search = searches(place, parameters=STAGE_2, trials=1, changes={"cross_modal.optimiser.epochs": 3})
         assert search.start(*search.beginning, "--workers", workers).end() == 0, (place / "output.txt").read_text()
         figures.append(search.trials()[0]["figures"])
 
