@@ -11,8 +11,9 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-# One thread: the number of threads would change the bytes, and a clip of this length gains nothing by more.
-_OPTIONS = {"crf": "28", "preset": "veryfast", "threads": "1"}
+# One thread: the number of threads would change the bytes, and a clip of this length gains nothing by more. No
+# assembly: with it the bytes differed from call to call on a processor with AVX-512.
+_OPTIONS = {"crf": "28", "preset": "veryfast", "threads": "1", "x264-params": "asm=0"}
 
 
 def write_clip(frames: list[Image.Image], file: Path, rate: int = 8) -> None:
