@@ -36,7 +36,8 @@ _DECIDES_ADDITION = ("add_language.py", "language_texts.py", "language_vocabular
 # of both gave models with the same fingerprints, in both stages, with and without shared networks.
 _SAME = {
     # Under bfloat16 features can be joined, attention is plain products, and Muon and what is computed once for
-    # training are in bfloat16 too; in single precision, that of all results before this, nothing is another.
+    # training are in bfloat16 too; in single precision, that of all results before but one (embedding distillation
+    # alone, seed 0: bfloat16, with what is computed once in single precision), nothing is another.
     "255937d216d19c5a": "11472a95027ca334",
     # Processes and listeners of training moved to trainer/launch.py; networks are shared with their space.
     "11472a95027ca334": "a9c64fc76fbd7909",
