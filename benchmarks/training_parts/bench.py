@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from trainer.corpus.batches import PictureBatchSampler
 from trainer.methods.cross_lingual import CrossLingualNetwork
+from trainer.recipe_forms import TrainedSources
 from trainer.towers.feature_cache import FeatureCache
 from trainer.towers.frozen_text import FrozenText
 from trainer.towers.trained_text import TrainedText
@@ -79,8 +80,8 @@ class Bench:
             self.states.update(self.frozen.states([text for item in items for text in (item.source, item.target)]))
 
     def cross_lingual(self, **changes: Any) -> CrossLingualNetwork:
-        """Make stage 1's network on the shared text tower."""
-        settings = self.recipe.cross_lingual.model_copy(update=changes)
+        """Make stage 1's network on the shared text tower; it trains both sides, as the plain loop does."""
+        settings = self.recipe.cross_lingual.model_copy(update={"sources": TrainedSources(), **changes})
         return CrossLingualNetwork(self.text, settings, self.states, 0).to(DEVICE).train()
 
     def take_turns(self, sides: dict[str, Callable[[int], Any]], rounds: int = NO_LIMIT) -> Times:
