@@ -74,7 +74,7 @@ def stage_2(bench: Bench) -> None:
 
 
 def stage_2_settings(settings: CrossModal, teacher: dict[str, Tensor]) -> list[tuple[str, CrossModal, Any]]:
-    """Name the forms of stage 2; teachers are random vectors, which cost what others cost."""
+    """Name the forms of stage 2, no captions mixed; teachers are random vectors, which cost what others cost."""
     target = {"source_weight": 0.0, "target_weight": 1.0, "distillation": OFF}
     changes: dict[str, dict[str, Any]] = {
         "matching target": target,
@@ -83,6 +83,7 @@ def stage_2_settings(settings: CrossModal, teacher: dict[str, Tensor]) -> list[t
     }
     for name, form in DISTILLATIONS.items():
         changes[f"+ source + {name}"] = {"source_weight": 1.0, "target_weight": 1.0, "distillation": form}
+    settings = settings.model_copy(update={"caption_mixing": 0.0})
     return [
         (name, settings.model_copy(update=change), [teacher] * 2 if "two" in name else teacher)
         for name, change in changes.items()
