@@ -12,10 +12,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 import tiny_training
 import yaml
+from safetensors.numpy import load_file
 
 CL2CM = Path(sys.executable).with_name("cl2cm")
 pytestmark = pytest.mark.timeout(900)
@@ -147,6 +149,12 @@ def progress(run: Path) -> list[float]:
     return [row["progress"] for row in rows]
 
 
+def weights_of(model: Path) -> dict[str, Any]:
+    """All weights of a model folder, by file and name."""
+    files = sorted(model.rglob("*.safetensors"))
+    return {f"{file.relative_to(model)} {name}": part for file in files for name, part in load_file(file).items()}
+
+
 def twice(epochs: list[float]) -> int:
     """How many reports came again; the last epoch and the end of a run are both at 100 percent."""
     return len(epochs) - len(set(epochs)) - 1
@@ -204,17 +212,24 @@ def test_a_trial_that_diverges_fails_with_its_reason_and_the_winner_becomes_a_mo
 
 
 def test_two_workers_end_where_one_does(tmp_path, searches):
-    figures = []
+    figures, models = [], []
     for workers in ("1", "2"):
         place = tmp_path / workers
         place.mkdir()
         # Few epochs: they round differently, and over many the smallest difference grows.
         search = searches(place, parameters=STAGE_2, trials=1, changes={"cross_modal.optimiser.epochs": 3})
         assert search.start(*search.beginning, "--workers", workers).end() == 0, (place / "output.txt").read_text()
-        figures.append(search.trials()[0]["figures"])
+        [trial] = search.trials()
+        figures.append(trial["figures"])
+        models.append(weights_of(search.storage / "trials" / trial["id"] / "run" / "model"))
 
     assert figures[0].keys() == figures[1].keys()
     assert figures[0] == pytest.approx(figures[1])
+    # Two pictures have few figures to tell models apart by; their weights have many.
+    alone, together = models
+    assert alone.keys() == together.keys()
+    for name, weights in alone.items():
+        assert np.allclose(weights, together[name], atol=1e-4), name
 
 
 def test_a_cluster_loses_a_node_and_the_search_goes_on(tmp_path, searches):
@@ -234,4 +249,6 @@ def test_a_cluster_loses_a_node_and_the_search_goes_on(tmp_path, searches):
         cluster.shutdown()
 
     assert [trial["state"] for trial in search.trials()] == ["finished"] * 2
+    # One of the two was on that node, and was started a second time.
+    assert len(list(search.storage.glob("ray-train/*-1"))) == 1
     assert all(twice(search.epochs(number)) <= 1 for number in (1, 2))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cl2cm_plugin.errors import UserError
 from tuning.cluster import is_local
+from tuning.trial import without_work
 
 if TYPE_CHECKING:
     from tuning.trial import Resources, Study
@@ -40,6 +41,24 @@ def check_room(resources: Resources, cores: int) -> None:
                 f"A trial takes {gpus:g} GPUs, and this machine has {there}: lower --workers or --gpus-per-worker, "
                 "or name a cluster in RAY_ADDRESS."
             )
+
+
+def check_workers(study: Study) -> None:
+    """Make sure that every worker of the base recipe's trial has something to do, and a GPU of its own.
+
+    Args:
+        study: The search.
+
+    Raises:
+        UserError: It has not.
+    """
+    resources = study.resources
+    if resources.workers > 1 and 0 < resources.gpus < 1:
+        raise UserError(
+            f"{resources.workers} workers of a trial cannot share a GPU: say --gpus-per-worker 1, or --workers 1."
+        )
+    if reason := without_work(study.space.recipe_of({}), resources.workers):
+        raise UserError(reason)
 
 
 def check_storage(storage: Path) -> None:

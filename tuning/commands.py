@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cl2cm_plugin.commands import add_command
+from cl2cm_plugin.commands.numbers import gpu_share, natural, positive
 from cl2cm_plugin.errors import UserError
 from cl2cm_plugin.vectorizer.cores import granted
 
 if TYPE_CHECKING:
+    import argparse
+
     from rich.console import Console
 
-    from tuning.trial import Study
+    from tuning.trial import Resources, Study
     from tuning.trials import Trials
 
 HELP = """\
@@ -32,7 +35,8 @@ examples:
   cl2cm tune cl2cm-stage-2 --recipe my-recipe.yaml --data archive/ --trials 24 --storage build/tuning/mine
   cl2cm tune --resume
   cl2cm tune --best 3 --export cl2cm-de
-  RAY_ADDRESS=auto cl2cm tune paper --data /shared/archive --storage /shared/tuning --workers 4 --gpus-per-worker 1
+  RAY_ADDRESS=auto cl2cm tune paper --data /shared/archive --storage /shared/tuning \\
+      --workers 4 --gpus-per-worker 1 --cpus-per-worker 4
 """
 
 _STORAGE = Path("build") / "tuning"
@@ -45,18 +49,20 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("space", metavar="SPACE", nargs="?", help="a shipped space by name, or a YAML file")
     parser.add_argument("--data", metavar="DATA", help="a folder of captioned media or shards, or openmoji")
     parser.add_argument("--recipe", metavar="RECIPE", help="the recipe to start from, instead of the space's")
-    parser.add_argument("--trials", metavar="N", type=_positive, help="how many trials, instead of the space's")
-    parser.add_argument("--seed", metavar="N", type=_seed, help="seed of the search, instead of the space's")
+    parser.add_argument("--trials", metavar="N", type=positive, help="how many trials, instead of the space's")
+    parser.add_argument("--seed", metavar="N", type=natural, help="seed of the search, instead of the space's")
     parser.add_argument("--storage", metavar="FOLDER", type=Path, help=f"seen by every node ({_STORAGE}/SPACE)")
     parser.add_argument("--resume", action="store_true", help="go on with the search in the folder, if there is one")
-    parser.add_argument("--workers", metavar="N", type=_positive, default=1, help="Ray Train workers a trial (1)")
+    parser.add_argument("--workers", metavar="N", type=positive, help="Ray Train workers a trial (1)")
     parser.add_argument(
-        "--cpus-per-worker", metavar="N", type=_positive, help="CPUs and threads of each (all that are left)"
+        "--cpus-per-worker", metavar="N", type=positive, help="CPUs and threads of each (all that are left here)"
     )
-    parser.add_argument("--gpus-per-worker", metavar="N", type=_gpus, default=0.0, help="GPUs of each, also 0.5 (0)")
-    parser.add_argument("--concurrent", metavar="N", type=_positive, help="trials at once (as many as there is room)")
+    parser.add_argument(
+        "--gpus-per-worker", metavar="N", type=gpu_share, help="0, 1, or a share of one GPU, as 0.5 (0)"
+    )
+    parser.add_argument("--concurrent", metavar="N", type=positive, help="trials at once (as many as there is room)")
     parser.add_argument("--mlflow", metavar="URI", help="log to this MLflow server or folder as well")
-    parser.add_argument("--best", metavar="K", type=_positive, help="train the K best trials in full, to compare them")
+    parser.add_argument("--best", metavar="K", type=positive, help="train the K best trials in full, to compare them")
     parser.add_argument("--export", metavar="NAME", help="train the winner on all pictures, and install it as NAME")
     parser.set_defaults(run=run_tune, extra="tune", runs_models=True)
 
@@ -77,16 +83,16 @@ def run_tune(arguments: argparse.Namespace) -> int:
 
     from tuning.cluster import connected
     from tuning.report import write
+    from tuning.search import alone, begin
 
     study, begins = _study(arguments)
     loggers = _check(arguments, study, begins=begins)
-    if begins:
-        from tuning.search import claim
-
-        claim(study, resume=arguments.resume)
-    with connected(granted(), study.storage / "ray.log") as terminal:
+    with alone(study.storage), connected(granted(), study.storage / "ray.log") as terminal:
         console = Console(file=terminal)
-        trials = _search(arguments, study, loggers, console) if begins else _trials(study)
+        trials = _trials(study)
+        if begins:
+            begin(study)
+            _search(arguments, study, trials, loggers, console)
         report = write(study, trials)
         best = trials.ranked(study.space.objectives[0])
         if not best:
@@ -102,38 +108,53 @@ def run_tune(arguments: argparse.Namespace) -> int:
 def _study(arguments: argparse.Namespace) -> tuple[Study, bool]:
     """Put the search together, and say whether trials are to be run: not where a finished one is only exported."""
     from tuning import spaces
-    from tuning.search import read_space
-    from tuning.trial import Resources, Study
+    from tuning.search import is_begun, read
+    from tuning.trial import Study
 
-    workers, gpus = arguments.workers, arguments.gpus_per_worker
-    cpus = arguments.cpus_per_worker or max(1, granted() // (workers * (arguments.concurrent or 1)))
-    resources = Resources(workers, cpus, gpus)
     if arguments.space:
         if not arguments.data:
             raise UserError("--data is missing: name a folder of captioned media or of shards, or the word openmoji.")
         space = spaces.load(arguments.space, recipe=arguments.recipe, trials=arguments.trials, seed=arguments.seed)
-        storage = arguments.storage or _STORAGE / Path(arguments.space).stem
-        return Study(space, _absolute(arguments.data), storage.absolute(), resources), True
+        storage = (arguments.storage or _STORAGE / Path(arguments.space).stem).absolute()
+        known = read(storage).resources if arguments.resume and is_begun(storage) else None
+        return Study(space, _absolute(arguments.data), storage, _resources(arguments, known)), True
     if not (arguments.resume or arguments.best or arguments.export):
         raise UserError(f"Name a space, for example cl2cm: shipped are {', '.join(spaces.shipped())}.")
-    for option in ("data", "recipe", "trials", "seed"):
+    for option in ("data", "recipe", "trials", "seed", "concurrent", "mlflow"):
         if getattr(arguments, option) is not None:
             raise UserError(f"--{option} is said where a search begins: name its space as well, or leave it out.")
-    storage = (arguments.storage or _latest()).absolute()
-    space, data = read_space(storage)
-    return Study(space, data, storage, resources), bool(arguments.resume)
+    known = read((arguments.storage or _latest()).absolute())
+    return replace(known, resources=_resources(arguments, known.resources)), bool(arguments.resume)
+
+
+def _resources(arguments: argparse.Namespace, known: Resources | None) -> Resources:
+    """What a trial takes: what is asked for, else what the search began with, else what this machine has."""
+    from tuning.cluster import is_local
+    from tuning.trial import Resources
+
+    workers = arguments.workers or (known.workers if known else 1)
+    gpus = arguments.gpus_per_worker
+    if gpus is None:
+        gpus = known.gpus if known else 0.0
+    cpus = arguments.cpus_per_worker or (known.cpus if known else None)
+    if cpus is None and not is_local():
+        raise UserError("--cpus-per-worker is missing: on a cluster, say how many CPUs each worker takes.")
+    return Resources(workers, cpus or max(1, granted() // (workers * (arguments.concurrent or 1))), gpus)
 
 
 def _check(arguments: argparse.Namespace, study: Study, *, begins: bool) -> list[Any]:
     """Find what is wrong before anything starts, the quick things first; give the loggers that are asked for."""
     from cl2cm_plugin.encoder import model_store
-    from tuning.beforehand import check_data, check_room, check_storage
-    from tuning.search import is_begun
+    from tuning.beforehand import check_data, check_room, check_storage, check_workers
+    from tuning.search import check_is_own, is_begun
 
     if arguments.export:
         model_store.check_name(arguments.export)
     check_room(study.resources, granted())
+    check_workers(study)
     loggers = _loggers(arguments)
+    if begins:
+        check_is_own(study, resume=arguments.resume)
     if begins and not is_begun(study.storage):
         check_data(study)
     check_storage(study.storage)
@@ -148,16 +169,17 @@ def _latest() -> Path:
     return begun[-1].parent
 
 
-def _search(arguments: argparse.Namespace, study: Study, loggers: list[Any], console: Console) -> Trials:
+def _search(arguments: argparse.Namespace, study: Study, trials: Trials, loggers: list[Any], console: Console) -> None:
     """Run the trials, and tell how they stand."""
     from tuning.progress import told
     from tuning.search import search
 
-    trials = _trials(study)
-    keep = max(arguments.best or 1, _KEEP)
-    with told(trials, study.space, console):
-        search(study, concurrent=_concurrent(arguments, study, console), keep=keep, loggers=loggers)
-    return trials
+    try:
+        with told(trials, study.space, console):
+            search(study, concurrent=_concurrent(arguments, study, console), keep=_KEEP, loggers=loggers)
+    except KeyboardInterrupt:
+        _say(console, f"The search goes on by: cl2cm tune --resume --storage {study.storage}")
+        raise
 
 
 def _trials(study: Study) -> Trials:
@@ -217,31 +239,3 @@ def _absolute(data: str) -> str:
 def _say(console: Console, sentence: str) -> None:
     """Print a sentence as it is: a path may hold what would be read as markup."""
     console.print(sentence, highlight=False, markup=False, soft_wrap=True)
-
-
-def _whole(text: str, least: int) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = least - 1
-    if number < least:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} on")
-    return number
-
-
-def _positive(text: str) -> int:
-    return _whole(text, 1)
-
-
-def _seed(text: str) -> int:
-    return _whole(text, 0)
-
-
-def _gpus(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not (0 <= number <= 1 or number.is_integer()) or number < 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither a share of one GPU, as 0.5, nor a whole number of them")
-    return number

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ray import tune
 
-from tuning.task import FAILED, FINISHED, PHASE, PROGRESS, SUM_R, TEXTS_PER_SECOND
+from tuning.task import FAILED, FINISHED, NETWORK_SECONDS, PHASE, PROGRESS, SUM_R, TEXTS_PER_SECOND
 from tuning.trials import OUT_OF_TIME, PRUNED, RUNNING, TrialRecord, Trials
 
 if TYPE_CHECKING:
@@ -66,7 +66,8 @@ class Journal(tune.Callback):
         figures = self._take(record, result)
         self._trials.write(record)
         where = {PROGRESS: float(result[PROGRESS]), PHASE: str(result[PHASE])}
-        self._trials.note(record, {**where, **figures, "seconds": record.seconds})
+        network = {NETWORK_SECONDS: float(result.get(NETWORK_SECONDS, 0))}
+        self._trials.note(record, {**where, **figures, **network, "seconds": record.seconds})
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """A trial ends: by itself, or because it was stopped."""

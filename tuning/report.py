@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from tuning.comparison import compared, in_full
-from tuning.task import TEXTS_PER_SECOND
+from tuning.task import FAILED, NETWORK_SECONDS, PHASE, SHARED_PHASES, TEXTS_PER_SECOND
 from tuning.trials import STATES
 from tuning.winner import ranked
 from tuning.wording import aim, counted, duration, figure, short_names, shown, values
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from tuning.winner import Confirmed
 
 _BEST = 10
-# Phases that make the cross-lingual network, which trials share.
-_SHARED_PHASES = {"source_projections", "cross_lingual"}
 # What Markdown would read as its own; an underscore inside a word is none.
 _MARKUP = re.compile(r"[\\`*<>\[\]|&]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _PAGE = """<!doctype html>
@@ -104,17 +102,16 @@ def _sharing(study: Study, trials: Trials, records: list[TrialRecord]) -> str:
     trained, took = [], 0
     for record in records:
         reports = trials.reports(record)
-        making = [report["seconds"] for report in reports if report["phase"] in _SHARED_PHASES]
-        if making:
-            trained.append(max(making))
-        elif reports:
+        if seconds := max((report.get(NETWORK_SECONDS, 0) for report in reports), default=0):
+            trained.append(seconds)
+        elif any(report[PHASE] not in (*SHARED_PHASES, FAILED) for report in reports):
             took += 1
     if not networks:
         return ""
     said = f"Trials share {counted(networks, 'cross-lingual network')}: the first trial that needs one trains it."
     if trained and took:
         saved = duration(took * sum(trained) / len(trained))
-        said += f" {counted(took, 'trial')} took one that was there, which saved about {saved} hours."
+        said += f" {counted(took, 'trial')} took one that was there, which saved about {saved} hours of training."
     return said
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from cl2cm_plugin.errors import UserError
@@ -16,14 +19,14 @@ from tuning.space_check import sentences
 from tuning.trials import Trials
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from ray.tune import Callback
 
     from tuning.trial import Study
 
-_SEARCH, _RAY, _NAME = "search.json", "ray", "search"
+_SEARCH, _RAY, _NAME, _LOCK = "search.json", "ray", "search", ".lock"
 # A search that is killed loses what happened in so many seconds, and makes it good from the trials' own folders.
 _SNAPSHOT_SECONDS = "1"
 # A trial's driver only waits for its workers: on the head, which nobody takes away, and without a CPU of its own.
@@ -37,31 +40,52 @@ def is_begun(storage: Path) -> bool:
     return (storage / _SEARCH).is_file()
 
 
-def claim(study: Study, *, resume: bool) -> None:
-    """Make a folder this search's own, or make sure that it is.
+@contextmanager
+def alone(storage: Path) -> Iterator[None]:
+    """Keep other commands out of a search's folder; a killed one gives it back.
+
+    Raises:
+        UserError: Another one is at work.
+    """
+    try:
+        with FileLock(storage / _LOCK, timeout=0):
+            yield
+    except Timeout:
+        raise UserError(f"Another command is at work on the search in {storage}: wait until it has ended.") from None
+
+
+def begin(study: Study) -> None:
+    """Note what a search is of, in a folder that has none yet."""
+    if is_begun(study.storage):
+        return
+    study.storage.mkdir(parents=True, exist_ok=True)
+    space = json.loads(study.space.model_dump_json(by_alias=True))
+    facts = {"space": space, "data": study.data, "resources": asdict(study.resources)}
+    file = study.storage / _SEARCH
+    temporary = file.with_suffix(".tmp")
+    temporary.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    temporary.replace(file)
+
+
+def check_is_own(study: Study, *, resume: bool) -> None:
+    """Make sure that a folder is free for a search, or holds this one and is to be gone on with.
 
     Args:
-        study: The search.
-        resume: Whether to go on with what is there; a folder without a search is begun all the same.
+        study: The search; the resources that it takes may differ from those that it began with.
+        resume: Whether to go on with what is there.
 
     Raises:
         UserError: The folder holds a search, and not this one, or it was not asked to go on with.
     """
-    file = study.storage / _SEARCH
     if not is_begun(study.storage):
-        study.storage.mkdir(parents=True, exist_ok=True)
-        facts = {"space": json.loads(study.space.model_dump_json(by_alias=True)), "data": study.data}
-        temporary = file.with_suffix(".tmp")
-        temporary.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-        temporary.replace(file)
         return
     if not resume:
         raise UserError(
             f"{study.storage} holds a search already: go on with it by --resume, or name another --storage."
         )
-    space, data = read_space(study.storage)
-    differ = [name for name in Space.model_fields if getattr(space, name) != getattr(study.space, name)]
-    if data != study.data:
+    known = read(study.storage)
+    differ = [name for name in Space.model_fields if getattr(known.space, name) != getattr(study.space, name)]
+    if known.data != study.data:
         differ.append("data")
     if differ:
         raise UserError(
@@ -70,18 +94,21 @@ def claim(study: Study, *, resume: bool) -> None:
         )
 
 
-def read_space(storage: Path) -> tuple[Space, str]:
-    """Read which space and data a folder's search is of.
+def read(storage: Path) -> Study:
+    """Read which space, data and resources a folder's search began with.
 
     Raises:
         UserError: There is no search in the folder, or what is there cannot be read.
     """
+    from tuning.trial import Resources, Study
+
     file = storage / _SEARCH
     if not is_begun(storage):
         raise UserError(f"There is no search in {storage}: --storage names the folder of a `cl2cm tune`.")
     try:
         facts = json.loads(file.read_text(encoding="utf-8"))
-        return Space.model_validate(facts["space"]), str(facts["data"])
+        space, data = Space.model_validate(facts["space"]), str(facts["data"])
+        return Study(space, data, storage, Resources(**facts.get("resources", {})))
     except ValidationError as error:
         raise UserError(f"The search in {storage} is of another version: {sentences(error)}.") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -105,6 +132,8 @@ def search(study: Study, *, concurrent: int, keep: int, loggers: Sequence[Callba
     os.environ.setdefault("TUNE_DISABLE_STRICT_METRIC_CHECKING", "1")
     # Ray's newer output cannot be silenced.
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
+    # Ray would end the search as if all were done, where somebody interrupts it.
+    os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
     from ray import tune
 
     from tuning.trial import drive

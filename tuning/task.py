@@ -9,6 +9,10 @@ from typing import Any
 SUM_R, TEXTS_PER_SECOND = "sum_r", "texts_per_second"
 PROGRESS, PHASE = "progress", "phase"
 FINISHED, FAILED = "finished", "failed"
+SHARED_PHASES = ("source_projections", "cross_lingual")
+"""The phases that make the cross-lingual network, which trials share."""
+NETWORK_SECONDS = "network_seconds"
+"""How long a trial trained in those phases itself; 0 where it found the network made."""
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from tuning.work import work
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from trainer.recipe import Recipe
     from tuning.space import Space
 
 # A trial may wait this long for a network that another one trains.
@@ -111,10 +112,24 @@ def drive(config: dict[str, Any], study: Study) -> None:
     except ValidationError as error:
         reason = f"The values do not go together: {sentences(error)}."
     else:
-        reason = run(study.task(recipe.model_dump(), folder), study, trial_id, [TuneReportCallback()])
+        reason = without_work(recipe, study.resources.workers) or run(
+            study.task(recipe.model_dump(), folder), study, trial_id, [TuneReportCallback()]
+        )
     if reason:
         figures = dict.fromkeys(study.space.objectives, math.nan)
         tune.report({**figures, PROGRESS: 100.0, PHASE: FAILED, FAILED: reason})
+
+
+def without_work(recipe: Recipe, workers: int) -> str:
+    """Say so where a batch has fewer rows than there are workers; empty if every worker has some."""
+    for settings in (
+        recipe.cross_lingual.optimiser,
+        recipe.cross_modal.projections_first,
+        recipe.cross_modal.optimiser,
+    ):
+        if settings.epochs and settings.batch_size < workers:
+            return f"A batch of {settings.batch_size} is too small for {workers} workers: raise batch_size."
+    return ""
 
 
 def run(task: Task, study: Study, name: str, callbacks: list[Any]) -> str:

@@ -53,7 +53,7 @@ class TrialRecord:
 
     @property
     def has_ended(self) -> bool:
-        """Whether it came to an end that stays, unlike a failure, after which a search that goes on tries again."""
+        """Whether it came to an end that stays; where its own process died, a search that goes on tries again."""
         return self.state in (FINISHED, PRUNED, OUT_OF_TIME)
 
     def figure(self, name: str) -> float:

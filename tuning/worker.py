@@ -23,7 +23,16 @@ from trainer.console import quiet_libraries
 from trainer.launch import Launch, Phase
 from trainer.recipe import Recipe
 from tuning.reports import Reports
-from tuning.task import FINISHED, PHASE, PROGRESS, SUM_R, TEXTS_PER_SECOND, Task
+from tuning.task import (
+    FINISHED,
+    NETWORK_SECONDS,
+    PHASE,
+    PROGRESS,
+    SHARED_PHASES,
+    SUM_R,
+    TEXTS_PER_SECOND,
+    Task,
+)
 from tuning.training_on import train as train_on
 
 if TYPE_CHECKING:
@@ -35,6 +44,8 @@ if TYPE_CHECKING:
 
 _TEXTS_TIMED = 512
 _REPORTS_A_PHASE = 10
+# What torch says where the memory of the machine, not of a GPU, is used up.
+_NO_MEMORY = "can't allocate memory"
 
 
 def train_task(task: Task) -> None:
@@ -51,16 +62,20 @@ def train_task(task: Task) -> None:
         torch.set_num_threads(task.threads)
     try:
         _train(task)
-    except (UserError, MemoryError, torch.OutOfMemoryError) as error:
-        # Trying again would end in the same; the driver reads this, and does not.
-        task.reason.write_text(_sentence(error), encoding="utf-8")
+    except (UserError, MemoryError, RuntimeError) as error:
+        if sentence := _sentence(error):
+            # Trying again would end in the same; the driver reads this, and does not.
+            task.reason.write_text(sentence, encoding="utf-8")
         raise
 
 
-def _sentence(error: BaseException) -> str:
+def _sentence(error: Exception) -> str:
+    """Say what a run failed of; empty where it may have been somebody else, as a worker beside it that died."""
     said = str(error).strip().splitlines()
     if isinstance(error, UserError):
         return " ".join(said)
+    if not isinstance(error, (MemoryError, torch.OutOfMemoryError)) and _NO_MEMORY not in str(error):
+        return ""
     where = f": {said[0].rstrip('.')}" if said else ""
     return f"Out of memory{where}. Try a smaller batch_size."
 
@@ -83,6 +98,7 @@ class RayLaunch(Launch):
         super().__init__(recipe.compute)
         self._recipe = recipe
         self._reports = Reports(folder)
+        self.network_clock = Clock()
         self.is_first = train.get_context().get_world_rank() == 0
 
     def trainer_options(self) -> dict[str, Any]:
@@ -96,7 +112,8 @@ class RayLaunch(Launch):
 
     def callbacks(self, phase: Phase) -> list[Callback]:
         """Report the figures of phases in which pictures and texts can be compared, if a dev cut is there for it."""
-        return [_Reporting(self, phase)] if phase.measure and self._recipe.dev_pictures else []
+        clocks: list[Callback] = [self.network_clock] if phase.name in SHARED_PHASES else []
+        return [*clocks, _Reporting(self, phase)] if phase.measure and self._recipe.dev_pictures else clocks
 
     @contextmanager
     def in_turn(self) -> Iterator[None]:
@@ -133,6 +150,7 @@ class RayLaunch(Launch):
         metrics: dict[str, Any] = {PROGRESS: progress, PHASE: phase.name, TEXTS_PER_SECOND: math.nan}
         metrics[SUM_R] = float(np.mean([figures.get(language, math.nan) for language in targets]))
         metrics |= {f"{SUM_R}.{language}": figure for language, figure in figures.items()}
+        metrics[NETWORK_SECONDS] = round(self.network_clock.seconds, 1)
         if self.is_first:
             self._reports.add(metrics)
         train.report(metrics)
@@ -154,6 +172,27 @@ class RayLaunch(Launch):
         stage_2 = self._recipe.cross_modal
         last = stage_2.optimiser if stage_2.optimiser.epochs else stage_2.projections_first
         return last.patience > 0
+
+
+class Clock(Callback):
+    """Counts the seconds of training in the phases that it listens to."""
+
+    def __init__(self) -> None:
+        self._counted, self._began = 0.0, math.nan
+
+    @property
+    def seconds(self) -> float:
+        """Seconds so far, those of a phase that is not at its end included."""
+        running = 0.0 if math.isnan(self._began) else time.perf_counter() - self._began
+        return self._counted + running
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """A phase begins."""
+        self._began = time.perf_counter()
+
+    def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """A phase ends."""
+        self._counted, self._began = self.seconds, math.nan
 
 
 class _Reporting(Callback):

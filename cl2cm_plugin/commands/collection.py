@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cl2cm_plugin.commands import add_command
+from cl2cm_plugin.commands.numbers import positive
 from cl2cm_plugin.errors import UserError
 
 if TYPE_CHECKING:
+    import argparse
+
     from weaviate import WeaviateClient
     from weaviate.collections import Collection
 
@@ -81,7 +83,7 @@ def register(subparsers: Any) -> None:
     searching.add_argument("--picture", metavar="FILE", type=Path, help="search with this picture instead")
     _common(searching)
     searching.add_argument("--hybrid", action="store_true", help="count the words of captions as well")
-    searching.add_argument("--limit", metavar="N", type=_positive, default=10, help="pictures at most (10)")
+    searching.add_argument("--limit", metavar="N", type=positive, default=10, help="pictures at most (10)")
     searching.add_argument(
         "--with-captions",
         action="store_true",
@@ -104,13 +106,6 @@ def _common(parser: argparse.ArgumentParser) -> None:
         help="the vectorizer's address as the Weaviate server reaches it, if another (containers)",
     )
     parser.add_argument("--data", metavar="FOLDER", type=Path, help="the embedded server's data folder")
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is less than 1")
-    return number
 
 
 def run_import(arguments: argparse.Namespace) -> int:

@@ -13,6 +13,7 @@ from cl2cm_plugin import cli
 from tuning import beforehand, comparison, winner
 from tuning import commands as tune_commands
 from tuning.task import FINISHED
+from tuning.trial import Resources
 from tuning.trials import TrialRecord, Trials
 from tuning.winner import BASE, Confirmed
 
@@ -103,6 +104,8 @@ def tune(place, corpus, ray, capsys):
         (("--resume", "--data", "x"), "--data is said where a search begins"),
         (("--best", "2", "--seed", "1"), "--seed is said where a search begins"),
         (("--resume", "--recipe", "paper"), "--recipe is said where a search begins"),
+        (("--resume", "--concurrent", "2"), "--concurrent is said where a search begins"),
+        (("--resume", "--mlflow", "somewhere"), "--mlflow is said where a search begins"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_nothing_is_made(options, message, tune, place, ray):
@@ -119,10 +122,10 @@ def test_a_mistake_is_one_sentence_and_nothing_is_made(options, message, tune, p
         (("--trials", "0"), "argument --trials: '0' is no whole number from 1 on"),
         (("--workers", "two"), "argument --workers: 'two' is no whole number from 1 on"),
         (("--seed", "-1"), "argument --seed: '-1' is no whole number from 0 on"),
-        (("--gpus-per-worker", "-1"), "'-1' is neither a share of one GPU, as 0.5, nor a whole number of them"),
-        (("--gpus-per-worker", "1.5"), "'1.5' is neither a share"),
-        (("--gpus-per-worker", "nan"), "'nan' is neither a share"),
-        (("--gpus-per-worker", "many"), "'many' is neither a share"),
+        (("--gpus-per-worker", "-1"), "'-1' is neither 0, 1, nor a share of one GPU, as 0.5"),
+        (("--gpus-per-worker", "2"), "'2' is neither 0, 1"),
+        (("--gpus-per-worker", "nan"), "'nan' is neither 0, 1"),
+        (("--gpus-per-worker", "many"), "'many' is neither 0, 1"),
     ],
 )
 def test_a_wrong_number_is_refused_with_the_option(options, message, tune, ray):
@@ -157,15 +160,63 @@ def test_what_could_never_run_is_refused_before_the_folder_is_the_searchs(
 
 def test_a_cluster_may_have_more_room_than_this_machine(tune, ray, monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", "auto")
-    status, said = tune("--workers", "8", "--gpus-per-worker", "1")
+    status, said = tune("--workers", "8", "--gpus-per-worker", "1", "--cpus-per-worker", "2")
 
-    assert status == 0
+    assert (status, ray.searches[0][0].resources) == (0, Resources(8, 2, 1))
     assert "The cluster has no room for a trial now, and the search waits until it has." in said
+
+
+def test_what_a_worker_takes_of_a_cluster_is_not_guessed_from_this_machine(tune, ray, monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", "auto")
+    status, said = tune()
+
+    assert (status, ray.searches) == (1, [])
+    assert "--cpus-per-worker is missing: on a cluster, say how many CPUs each worker takes." in said
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--workers", "2", "--gpus-per-worker", "0.5"), "2 workers of a trial cannot share a GPU: say"),
+        (("--workers", "600"), "A batch of 128 is too small for 600 workers: raise batch_size."),
+    ],
+)
+def test_workers_without_work_or_a_gpu_of_their_own_are_refused(options, message, tune, ray, monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", "auto")
+    status, said = tune(*options, "--cpus-per-worker", "1")
+
+    assert (status, ray.searches) == (1, [])
+    assert message in said
+
+
+def test_a_search_that_goes_on_or_makes_its_winner_takes_what_it_took(tune, ray, monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", "auto")
+    tune("--workers", "4", "--gpus-per-worker", "1", "--cpus-per-worker", "2")
+    monkeypatch.delenv("RAY_ADDRESS")
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 4)
+    monkeypatch.setattr(tune_commands, "granted", lambda: 8)
+    tune("--resume", begin=False)
+    tune("--resume")
+    tune("--resume", "--workers", "2", begin=False)
+
+    took = [study.resources for study, _, _ in ray.searches]
+    assert took == [Resources(4, 2, 1)] * 3 + [Resources(2, 2, 1)]
+
+
+def test_an_interrupted_search_ends_there_and_says_how_it_goes_on(tune, ray, place, monkeypatch):
+    def interrupted(study, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tuning.search.search", interrupted)
+    status, said = tune("--best", "1", "--export", "mine")
+
+    assert (status, ray.compared) == (130, [])
+    assert f"The search goes on by: cl2cm tune --resume --storage {place}/build/tuning/small" in said
 
 
 def test_data_that_only_the_nodes_of_a_cluster_see_are_left_to_them(tune, ray, place, monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", "auto")
-    status, _ = tune(place.parent / "small.yaml", "--data", "/shared/archive", begin=False)
+    status, _ = tune(place.parent / "small.yaml", "--data", "/shared/archive", "--cpus-per-worker", "1", begin=False)
 
     assert status == 0
     assert ray.searches[0][0].data == "/shared/archive"
@@ -271,7 +322,7 @@ def test_a_search_without_any_end_says_where_the_reasons_are(tune, place, ray):
 
 def test_the_best_are_compared_after_the_search_or_later(tune, ray):
     tune("--best", "5")
-    assert (ray.compared, ray.searches[0][2]) == ([5], 5)
+    assert ray.compared == [5]
 
     assert tune("--best", "2", begin=False)[0] == 0
     assert (ray.compared, len(ray.searches)) == ([5, 2], 1)

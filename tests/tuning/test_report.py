@@ -179,15 +179,16 @@ def test_what_sharing_saved_is_said(report, add, trials):
         (networks / key / "text.safetensors").touch()
     for number in range(1, 6):
         record = add(number, 200.0)
-        phases = ["source_projections", "cross_lingual", "projections"] if number < 3 else ["projections", "finished"]
-        for place, phase in enumerate(phases, 1):
-            trials.note(record, {"progress": 30.0 * place, "phase": phase, "seconds": 60.0 * place, "sum_r": 1.0})
+        for progress, phase in ((70.0, "projections"), (100.0, "finished")):
+            made = 120.0 if number < 3 else 0.0
+            report_of = {"progress": progress, "phase": phase, "seconds": 200.0, "sum_r": 1.0, "network_seconds": made}
+            trials.note(record, report_of)
     add(6, state="failed", reason="no")
     text = report()
 
     # Two trials made a network, which took two minutes each; three had it for nothing.
     assert "Trials share 2 cross-lingual networks: the first trial that needs one trains it." in text
-    assert "3 trials took one that was there, which saved about 0:06:00 hours." in text
+    assert "3 trials took one that was there, which saved about 0:06:00 hours of training." in text
 
 
 def test_nothing_is_said_of_sharing_where_there_is_none(report, add):

@@ -11,7 +11,7 @@ from ray import tune
 from cl2cm_plugin.errors import UserError
 from tuning import search
 from tuning.halving import RememberingHalving
-from tuning.search import claim, read_space
+from tuning.search import alone, begin, check_is_own, read
 from tuning.trial import Resources, Study
 
 
@@ -20,19 +20,34 @@ def study(tmp_path, space_of) -> Study:
     return Study(space_of(), "data", tmp_path / "search", Resources())
 
 
-def test_a_folder_is_claimed_once_and_read_again(study):
-    claim(study, resume=False)
+def test_a_search_is_begun_once_and_read_again_with_its_resources(study):
+    study = replace(study, resources=Resources(workers=4, cpus=2, gpus=1))
+    check_is_own(study, resume=False)
+    begin(study)
 
-    assert read_space(study.storage) == (study.space, "data")
+    assert read(study.storage) == study
     with pytest.raises(UserError, match="holds a search already: go on with it by --resume"):
-        claim(study, resume=False)
+        check_is_own(study, resume=False)
 
 
 def test_what_is_resumed_is_begun_where_there_is_nothing_yet(study):
-    claim(study, resume=True)
-    claim(study, resume=True)
+    for _ in range(2):
+        check_is_own(study, resume=True)
+        begin(study)
 
-    assert read_space(study.storage) == (study.space, "data")
+    assert read(study.storage) == study
+
+
+def test_one_command_at_a_time_is_at_work_in_a_folder(study):
+    study.storage.mkdir()
+    with (
+        alone(study.storage),
+        pytest.raises(UserError, match="Another command is at work on the search in"),
+        alone(study.storage),
+    ):
+        pytest.fail("two were let in")
+    with alone(study.storage):
+        pass
 
 
 @pytest.mark.parametrize(
@@ -45,33 +60,33 @@ def test_what_is_resumed_is_begun_where_there_is_nothing_yet(study):
     ],
 )
 def test_another_search_is_not_gone_on_with_and_what_differs_is_named(changed, named, study, space_of):
-    claim(study, resume=False)
+    begin(study)
     data = changed.pop("data", study.data)
     other = replace(study, space=space_of(**changed), data=data)
 
     with pytest.raises(UserError, match=named):
-        claim(other, resume=True)
-    assert read_space(study.storage) == (study.space, "data")
+        check_is_own(other, resume=True)
+    assert read(study.storage) == study
 
 
 def test_other_resources_go_on_with_a_search(study):
-    claim(study, resume=False)
-    claim(replace(study, resources=Resources(workers=4, gpus=1)), resume=True)
+    begin(study)
+    check_is_own(replace(study, resources=Resources(workers=4, gpus=1)), resume=True)
 
 
 def test_a_search_of_an_earlier_version_is_gone_on_with_where_lines_have_their_defaults(study):
-    claim(study, resume=False)
+    begin(study)
     file = study.storage / "search.json"
     facts = json.loads(file.read_text())
-    del facts["space"]["confirm"], facts["space"]["sampler"]
+    del facts["space"]["confirm"], facts["space"]["sampler"], facts["resources"]
     file.write_text(json.dumps(facts))
 
-    claim(study, resume=True)
+    check_is_own(study, resume=True)
 
 
 def test_a_folder_without_a_search_is_named(tmp_path):
     with pytest.raises(UserError, match=f"There is no search in {tmp_path}"):
-        read_space(tmp_path)
+        read(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +102,7 @@ def test_a_damaged_search_is_one_sentence(text, message, study):
     study.storage.mkdir()
     (study.storage / "search.json").write_text(text)
 
-    for ask in (lambda: read_space(study.storage), lambda: claim(study, resume=True)):
+    for ask in (lambda: read(study.storage), lambda: check_is_own(study, resume=True)):
         with pytest.raises(UserError, match=message):
             ask()
 

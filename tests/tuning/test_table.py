@@ -45,7 +45,7 @@ def line_of(text, number):
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (200, 50), (100, 30)])
 def test_what_runs_the_best_and_reasons_fit_into_the_terminal(width, height, drawn, many):
-    assert PARAMETERS == 12
+    assert PARAMETERS == 9
     text = drawn(width, height, many)
 
     assert len(text.splitlines()) < height

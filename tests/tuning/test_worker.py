@@ -64,6 +64,7 @@ def test_a_report_has_the_mean_of_the_target_languages_and_every_language(launch
         "sum_r.en": 300.0,
         "sum_r.de": 200.0,
         "sum_r.fr": 220.0,
+        "network_seconds": 0.0,
     }
 
 
@@ -93,11 +94,28 @@ def test_every_epoch_is_reported_where_the_best_one_is_kept(launch, told):
 
 
 def test_a_phase_without_figures_or_a_run_without_a_dev_cut_reports_nothing(launch, told):
-    launch().callbacks(Phase("cross_lingual", 1, 3))
     epochs(launch(dev_pictures=0), 3, ("projections", 1, 1))
 
-    assert launch().callbacks(Phase("cross_lingual", 1, 3)) == []
+    assert launch().callbacks(Phase("projections", 1, 1)) == []
     assert told.reports == []
+
+
+@pytest.mark.parametrize("measured", [lambda: dict(FIGURES), None], ids=["frozen sources", "trained sources"])
+def test_what_training_the_shared_network_took_is_in_every_later_report(measured, launch, told, monkeypatch):
+    now = SimpleNamespace(seconds=100.0)
+    monkeypatch.setattr(worker.time, "perf_counter", lambda: now.seconds)
+    run = launch()
+    for number, phase in enumerate(("source_projections", "cross_lingual"), 1):
+        clock = run.callbacks(Phase(phase, number, 3, measured))[0]
+        clock.on_fit_start(None, None)
+        now.seconds += 7
+        run.report(Phase(phase, number, 3), 1.0, FIGURES)
+        clock.on_fit_end(None, None)
+        now.seconds += 100
+    run.report(Phase("projections", 3, 3), 1.0, FIGURES)
+
+    assert [report["network_seconds"] for report in told.reports] == [7, 14, 14]
+    assert all(not isinstance(one, worker.Clock) for one in run.callbacks(Phase("projections", 3, 3, measured)))
 
 
 def test_the_first_worker_alone_keeps_reports_and_every_one_reports(launch, told, tmp_path):
@@ -194,6 +212,11 @@ def train(monkeypatch, tmp_path):
         (
             torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nSee the manual."),
             "Out of memory: CUDA out of memory. Tried to allocate 2 GiB. Try a smaller batch_size.",
+        ),
+        (
+            RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
+            "Out of memory: [enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes. "
+            "Try a smaller batch_size.",
         ),
         (RuntimeError("a worker beside this one died"), None),
     ],

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cl2cm_plugin.commands import add_command
+from cl2cm_plugin.commands.numbers import gpu_share, positive
 from cl2cm_plugin.errors import UserError
 
 if TYPE_CHECKING:
@@ -70,9 +71,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         default=[],
         help="what Parquet calls file, media, path and caption",
     )
-    parser.add_argument("--actors", metavar="N", type=_positive, help="engines at work (as many as there is room for)")
-    parser.add_argument("--cpus-per-actor", metavar="N", type=_positive, help="cores of each (1; 4 with a GPU)")
-    parser.add_argument("--gpus-per-actor", metavar="N", type=float, default=0.0, help="GPUs of each, also 0.5 (0)")
+    parser.add_argument("--actors", metavar="N", type=positive, help="engines at work (as many as there is room for)")
+    parser.add_argument("--cpus-per-actor", metavar="N", type=positive, help="cores of each (1; 4 with a GPU)")
+    parser.add_argument(
+        "--gpus-per-actor", metavar="N", type=gpu_share, default=0.0, help="0, 1, or a share of one GPU, as 0.5 (0)"
+    )
     parser.add_argument("--engine", choices=["auto", "onnx", "openvino"], default="auto", help="as for `cl2cm serve`")
     parser.add_argument(
         "--precision", choices=["auto", "int8", "fp32", "bf16"], default="auto", help="as for `cl2cm serve`"
@@ -207,10 +210,3 @@ def _named(text: str) -> tuple[str, str]:
     if not found or role not in ROLES or not column:
         raise argparse.ArgumentTypeError(f"{text!r} is not like file=COLUMN; there are {', '.join(ROLES)}")
     return role, column
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is less than 1")
-    return number

@@ -90,9 +90,10 @@ def _number(actors: Actors, terminal: TextIO) -> int:
         room = min(room, int(there.get("GPU", 0) // actors.gpus))
     number = actors.number or max(1, room)
     if number > room and is_local():
+        each = f"{actors.cpus} CPUs" + (f" and {actors.gpus:g} GPUs" if actors.gpus else "")
         raise UserError(
-            f"This machine has room for {room} actors with {actors.gpus:g} GPUs each, not for {number}: ask for "
-            "fewer, or name a cluster in RAY_ADDRESS."
+            f"This machine has room for {room} actors with {each} each, not for {number}: ask for "
+            f"{'fewer' if room else 'less'}, or name a cluster in RAY_ADDRESS."
         )
     if number > room:
         # A cluster may be one that grows.
