@@ -79,7 +79,7 @@ def check(folder: Path, languages: Sequence[str], out: Path) -> ModelInfo:
         raise UserError(f"{folder} is no model of two towers as `cl2cm train` makes them: it has no {missing[0]}.")
     vocabulary.scripts_of(languages)
     if known := [language for language in languages if language in info.languages]:
-        raise UserError(f"{info.name} was trained on {known[0]} already: it knows {', '.join(info.languages)}.")
+        raise UserError(f"{info.name} has {known[0]} already, among {', '.join(info.languages)}.")
     if out.exists():
         raise UserError(f"{out} is there already: delete it, or name another folder with --out.")
     return info

@@ -89,7 +89,7 @@ def fit(
         claim(folder, recipe, run_key(recipe, data))
         text_folder, image_folder = towers(recipe, data)
     if not (folder / MODEL).is_dir():
-        evaluated = {split: languages_with_captions(recipe, corpus, split) for split in evaluate_on}
+        evaluated = {split: corpus.captioned_languages(recipe.languages, split) for split in evaluate_on}
         # Only now: converting a backbone draws random numbers, and happens in the first run alone.
         L.seed_everything(recipe.seed, workers=True, verbose=False)
         model = two_tower.build(text_folder, image_folder, recipe.model.dimensions, recipe.model.max_tokens)
@@ -121,10 +121,10 @@ def embedder_of(recipe: Recipe, run: Run) -> Embedder:
 
 
 def unseen_splits(recipe: Recipe, corpus: CaptionedMedia) -> list[str]:
-    """List every split that training does not see and that has captions in all languages of the recipe."""
+    """List every split that training does not see and that has captions in a language of the recipe."""
     seen = set(corpus.media_ids(recipe.split))
     unseen = [name for name in sorted(corpus.splits) if not seen & set(corpus.media_ids(name))]
-    return [name for name in unseen if set(recipe.languages) <= set(corpus.languages)]
+    return [name for name in unseen if corpus.captioned_languages(recipe.languages, name)]
 
 
 def training_data(recipe: Recipe, corpus: CaptionedMedia) -> TrainingData:
@@ -191,13 +191,6 @@ def _finish(
         results = report.evaluate_split(corpus, split, languages, embedder.pictures, embedder.texts)
         sections.append(f"Split `{split}`{label}:\n\n{report.markdown(results)}")
     write_model(recipe, model, folder, f"{corpus.name}, split {recipe.split}", corpus.licence, sections)
-
-
-def languages_with_captions(recipe: Recipe, corpus: CaptionedMedia, split: str | None) -> list[str]:
-    """List the recipe's languages that a split can be evaluated in: a target language often has no captions at all."""
-    media_ids = corpus.media_ids(split)
-    known = [language for language in recipe.languages if language in corpus.languages]
-    return [language for language in known if corpus.captions_in(language, media_ids)]
 
 
 def _cut_backbone(recipe: Recipe, data: TrainingData) -> Path:

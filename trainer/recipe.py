@@ -89,7 +89,8 @@ class Compute(Strict):
     """What the run uses of its machine; no part of what it learns."""
 
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """Of the forward pass; losses are always in single precision. ``auto`` is bfloat16 where the hardware has it."""
+    """Of the forward pass, similarities included; softmax and what follows it are in single precision, weights too.
+    ``auto`` is bfloat16 where the hardware has it."""
     devices: int = Field(1, ge=1)
     """Processes that train together; each takes its share of a batch, and negatives are gathered from all."""
     workers: int = Field(0, ge=0)

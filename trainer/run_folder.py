@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -79,9 +80,29 @@ def write_model(
     temporary.rename(folder / MODEL)
 
 
+def _learned(recipe: Recipe) -> str:
+    """Say what a model learned from, and how: baselines and upper bounds are not to be taken for CL2CM."""
+    source, targets = recipe.source_language, ", ".join(recipe.target_languages)
+    stage_1, stage_2 = recipe.cross_lingual.optimiser.epochs > 0, recipe.cross_modal
+    two_stages = recipe.schedule == "two_stages" and stage_1
+    if stage_2.supervised:
+        said = f"An upper bound: it learned from people's captions of the pictures in {source}, {targets} as well."
+    elif not (targets and (stage_1 or stage_2.target_weight)):
+        said = f"It learned from {source} captions alone; what it finds in other languages is its text backbone's."
+    else:
+        how = "with CL2CM in two stages" if two_stages else "in one stage"
+        said = (
+            f"Nobody captioned a picture in {targets}: it learned from {source} captions and their translations {how}."
+        )
+    if recipe.transfer_languages:
+        said += f" No text in {', '.join(recipe.transfer_languages)} was trained on."
+    return "\n".join(textwrap.wrap(said, 120))
+
+
 def _card_facts(recipe: Recipe, model: SentenceTransformer, sections: list[str]) -> model_card.CardFacts:
     pieces = two_tower.text_route(model)[0].model.config.vocab_size
     return model_card.CardFacts(
+        learned=_learned(recipe),
         text_backbone=recipe.model.text,
         image_backbone=recipe.model.image,
         vocabulary=f"{pieces} pieces ({recipe.model.vocabulary})",

@@ -17,8 +17,7 @@ _TEMPLATE = """\
 # {name}
 
 Finds pictures by text in {languages}. Texts and pictures share one space of {dimensions} dimensions; similarity is the
-cosine. Nobody captioned a picture in {targets}: the model learned from {source} captions and their translations with
-CL2CM in two stages.
+cosine. {learned}
 
 ```python
 import cl2cm_plugin  # finds models that `cl2cm install` put in place
@@ -55,6 +54,7 @@ class CardFacts:
     """What the card says beyond the model's own facts.
 
     Attributes:
+        learned: What the model learned from, and how, in whole sentences.
         text_backbone: Name of the text backbone.
         image_backbone: Name of the image backbone.
         vocabulary: How many pieces were kept, and by which rule.
@@ -63,6 +63,7 @@ class CardFacts:
         evaluation: Markdown: what was measured, with tables.
     """
 
+    learned: str
     text_backbone: str
     image_backbone: str
     vocabulary: str
@@ -89,7 +90,7 @@ def write(info: ModelInfo, facts: CardFacts) -> str:
     """Write the model card of a trained model.
 
     Args:
-        info: The model's own facts; the first language is the source language.
+        info: The model's own facts.
         facts: How it was trained and what it measures.
 
     Returns:
@@ -99,8 +100,7 @@ def write(info: ModelInfo, facts: CardFacts) -> str:
         header=header(info),
         name=info.name,
         languages=", ".join(info.languages),
-        source=info.languages[0],
-        targets=", ".join(info.languages[1:]),
+        learned=facts.learned,
         dimensions=info.dimensions,
         trained_on=info.trained_on,
         licence=info.licence or "not stated",

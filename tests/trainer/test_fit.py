@@ -10,7 +10,8 @@ from sentence_transformers import SentenceTransformer
 from cl2cm_plugin.encoder import backbones, model_info
 from cl2cm_plugin.errors import UserError
 from trainer import corpus, recipe
-from trainer.fit import fit
+from trainer.fit import fit, unseen_splits
+from trainer.run_folder import _learned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -187,6 +188,38 @@ def test_a_target_language_without_captions_is_trained_and_left_out_of_the_figur
 
     assert "| en |" in card
     assert "| de |" not in card
+
+
+def test_splits_with_captions_in_some_language_are_evaluated_if_training_does_not_see_them(recipe_of, colours):
+    (colours / "captions" / "de.tsv").unlink()
+    assert unseen_splits(recipe_of(), corpus.read(colours)) == ["held-out"]
+
+    (colours / "captions" / "en.tsv").rename(colours / "captions" / "fr.tsv")
+    assert unseen_splits(recipe_of(), corpus.read(colours)) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "Nobody captioned a picture in de: it learned from en captions and their translations with CL2CM in two"),
+        ({"schedule": "joint"}, "captions and their translations in one stage."),
+        ({"cross_lingual.optimiser.epochs": 0}, "captions and their translations in one stage."),
+        (
+            {"cross_lingual.optimiser.epochs": 0, "cross_modal.target_weight": 0},
+            "It learned from en captions alone; what it finds in other languages is its text backbone's.",
+        ),
+        (
+            {"cross_modal.supervised": True},
+            "An upper bound: it learned from people's captions of the pictures in en, de",
+        ),
+        ({"transfer_languages": ["zh"]}, "No text in zh was trained on."),
+    ],
+)
+def test_a_card_tells_cl2cm_from_baselines_and_upper_bounds(changes, said, recipe_of):
+    off = {"cross_modal.distillation": {"form": "off"}} if changes else {}
+    values = recipe.changed(recipe_of().model_dump(), {**off, **changes})
+
+    assert said in " ".join(_learned(recipe.Recipe.model_validate(values)).split())
 
 
 def test_an_unknown_split_is_told_before_training(recipe_of, colours, tmp_path, monkeypatch):

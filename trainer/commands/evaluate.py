@@ -11,6 +11,8 @@ from cl2cm_plugin.errors import UserError
 if TYPE_CHECKING:
     import argparse
 
+    from cl2cm_plugin.encoder.model_info import ModelInfo
+    from trainer.corpus.captioned_media import CaptionedMedia
     from trainer.evaluation.report_folder import Evaluation
 
 HELP = """\
@@ -36,7 +38,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("model", metavar="MODEL", help="an installed name, or a model folder")
     parser.add_argument("--data", metavar="DATA", required=True, help="a folder of captioned media, or openmoji")
     parser.add_argument("--split", metavar="SPLIT", help="the pictures to choose from (all)")
-    parser.add_argument("--languages", metavar="LANGUAGE", nargs="+", help="languages of the queries (the model's)")
+    parser.add_argument(
+        "--languages", metavar="LANGUAGE", nargs="+", help="languages of the queries (all with captions)"
+    )
     parser.add_argument(
         "--queries", metavar="SOURCE", nargs="+", default=[], help="only captions from these sources ask (all)"
     )
@@ -87,12 +91,28 @@ def _evaluate(arguments: argparse.Namespace) -> Evaluation:
     folder = model_store.resolve(arguments.model)
     corpus = read_corpus(arguments.data)
     info = model_info.read(folder) if (folder / model_info.FILE_NAME).is_file() else None
-    languages = arguments.languages or (info.languages if info else [])
-    if not languages:
-        raise UserError(f"{folder} does not say which languages it knows; name them: --languages en de")
-    encode = encoders(SentenceTransformer(str(folder), local_files_only=True))
+    languages = arguments.languages or _languages(folder, info, corpus, arguments.split)
+    model = SentenceTransformer(str(folder), local_files_only=True)
+    if "image" not in model.modalities:
+        raise UserError(
+            f"{arguments.model} encodes {', '.join(model.modalities)} and no pictures: it cannot find any."
+        )
+    encode = encoders(model)
     results = measure_split(corpus, arguments.split, languages, *encode, arguments.queries)
     return Evaluation(info.name if info else arguments.model, corpus, arguments.split, arguments.queries, results)
+
+
+def _languages(folder: Path, info: ModelInfo | None, corpus: CaptionedMedia, split: str | None) -> list[str]:
+    """Take the model's languages in which the pictures have captions."""
+    if not (info and info.languages):
+        raise UserError(f"{folder} does not say which languages it knows; name them: --languages en de")
+    languages = corpus.captioned_languages(info.languages, split)
+    if not languages:
+        raise UserError(
+            f"{info.name} knows {', '.join(info.languages)}, and {corpus.folder} has no captions in any of them: "
+            f"found {', '.join(corpus.languages) or 'none'}."
+        )
+    return languages
 
 
 def _write_figures(evaluation: Evaluation, file: Path) -> None:

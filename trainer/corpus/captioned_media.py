@@ -97,6 +97,11 @@ class CaptionedMedia:
         paths = (image["path"] for image in self.media["image"][:])
         return dict(zip(self.media["media_id"][:], paths, strict=True))
 
+    def captioned_languages(self, languages: Iterable[str], split: str | None = None) -> list[str]:
+        """Pick the languages in which pictures of a split have captions: a target language often has none at all."""
+        media_ids, known = self.media_ids(split), set(self.languages)
+        return [language for language in languages if language in known and self.captions_in(language, media_ids)]
+
     def captions_in(
         self, language: str, media_ids: Iterable[str], sources: Sequence[str] = ()
     ) -> list[tuple[str, str]]:
@@ -275,11 +280,14 @@ def read_facts(file: Path) -> dict[str, str]:
     """Read what a corpus says of itself in ``corpus.yaml``; empty if the file is not there.
 
     Raises:
-        UserError: It is not YAML.
+        UserError: It is not YAML, or has no lines of names and values.
     """
     if not file.is_file():
         return {}
     try:
-        return yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+        facts = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
     except yaml.YAMLError as error:
         raise UserError(f"{file} is not YAML: {error}") from None
+    if not isinstance(facts, dict):
+        raise UserError(f"{file} has no lines like `name: my archive`.")
+    return facts

@@ -155,8 +155,13 @@ def summarise(ranks: np.ndarray, gallery: int) -> Direction:
 def _check(images: np.ndarray, texts: np.ndarray, owner: np.ndarray) -> None:
     if len(images) == 0 or len(texts) == 0:
         raise UserError(f"Nothing to evaluate: {len(images)} pictures and {len(texts)} captions.")
-    if images.shape[1:] != texts.shape[1:] or owner.shape != (len(texts),):
-        raise ValueError(f"Shapes do not fit: images {images.shape}, texts {texts.shape}, owners {owner.shape}.")
+    if images.shape[1:] != texts.shape[1:]:
+        raise UserError(
+            f"Pictures have vectors of {images.shape[-1]} numbers and captions of {texts.shape[-1]}: the model has no "
+            "space that both share."
+        )
+    if owner.shape != (len(texts),):
+        raise ValueError(f"Shapes do not fit: texts {texts.shape}, owners {owner.shape}.")
     for name, vectors in (("picture", images), ("caption", texts)):
         if not np.isfinite(vectors).all():
-            raise ValueError(f"A {name} vector holds NaN or infinity; the model is broken.")
+            raise UserError(f"A {name} vector holds NaN or infinity: the model is broken.")

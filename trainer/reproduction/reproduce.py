@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from sentence_transformers import SentenceTransformer
 
+from cl2cm_plugin.errors import UserError
 from trainer.digest import digest
 from trainer.evaluation.encode import encoders
 from trainer.evaluation.measurement import measure_split
@@ -57,8 +58,13 @@ class Reproduction:
 
         Args:
             only: Names of systems; all if empty.
+
+        Raises:
+            UserError: The plan has no system of such a name.
         """
-        wanted = set(only)
+        wanted, names = set(only), list(dict.fromkeys(run.name for run in self.runs))
+        if unknown := sorted(wanted - set(names)):
+            raise UserError(f"The plan has no system {unknown[0]!r}: there are {', '.join(names)}.")
         missing = [run for run in self.runs if (not wanted or run.name in wanted) and self.result(run) is None]
         for number, run in enumerate(missing, 1):
             self._console.rule(f"{run.title} ({number} of {len(missing)} to do)", align="left")

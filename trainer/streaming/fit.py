@@ -16,7 +16,7 @@ from cl2cm_plugin.errors import UserError
 from trainer.corpus.training_data import TrainingData
 from trainer.digest import digest
 from trainer.evaluation import report
-from trainer.fit import Run, languages_with_captions, towers
+from trainer.fit import Run, towers
 from trainer.launch import Launch
 from trainer.run_folder import MODEL, claim, write_model
 from trainer.streaming.damaged import damaged_pictures
@@ -72,7 +72,7 @@ def fit(
         text_folder, image_folder = towers(recipe, TrainingData([], []))
     if not (folder / MODEL).is_dir():
         dev = shards.dev
-        evaluated = {split: languages_with_captions(recipe, dev, split) for split in evaluate_on} if dev else {}
+        evaluated = {split: dev.captioned_languages(recipe.languages, split) for split in evaluate_on} if dev else {}
         L.seed_everything(recipe.seed, workers=True, verbose=False)
         model = two_tower.build(text_folder, image_folder, recipe.model.dimensions, recipe.model.max_tokens)
         stages = StreamedStages(recipe, shards, totals, model, folder, folder / DAMAGED_PICTURES, launch)

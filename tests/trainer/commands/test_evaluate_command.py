@@ -66,6 +66,33 @@ def test_sources_that_a_language_lacks_are_one_clear_sentence(evaluate, sourced,
     assert "no captions in 'en' from robots: found people, translated" in capsys.readouterr().err
 
 
+def test_languages_without_captions_are_left_out_unless_they_are_asked_for(evaluate, colours, tmp_path, capsys):
+    (colours / "captions" / "de.tsv").unlink()
+
+    assert evaluate("--split", "held-out", "--json", "figures.json") == 0
+    assert set(json.loads((tmp_path / "figures.json").read_text())) == {"en"}
+    assert evaluate("--languages", "en", "de") == 1
+    assert "no captions in 'de': found en" in capsys.readouterr().err
+
+
+def test_captions_in_no_language_of_the_model_are_one_clear_sentence(evaluate, colours, capsys):
+    for file in (colours / "captions").iterdir():
+        file.rename(file.with_name("fr.tsv")) if file.name == "en.tsv" else file.unlink()
+
+    assert evaluate() == 1
+    assert "cl2cm-tiny knows en, de, and" in capsys.readouterr().err
+
+
+def test_a_model_of_texts_alone_is_one_clear_sentence(tmp_path, colours, capsys):
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.models import BoW
+
+    SentenceTransformer(modules=[BoW(["red", "blue"])], device="cpu").save(str(tmp_path / "texts"))
+
+    assert cli.main(["evaluate", str(tmp_path / "texts"), "--data", str(colours), "--languages", "en"]) == 1
+    assert "encodes text and no pictures: it cannot find any." in capsys.readouterr().err
+
+
 def test_a_model_that_names_no_languages_needs_them_named(tiny_model_folder, colours, tmp_path, capsys, monkeypatch):
     import shutil
 

@@ -52,6 +52,7 @@ def test_media_in_folders_are_named_by_their_path(colours):
         ("pairs/german.tsv", "source\ttarget\nred\trot\n", "should be named <source>-<target>.tsv"),
         ("splits/train.txt", "red\nmauve\n", r"names 'mauve' \(1 such lines\)"),
         ("corpus.yaml", "name: [", "is not YAML"),
+        ("corpus.yaml", "- name", "corpus.yaml has no lines like `name: my archive`."),
     ],
 )
 def test_a_mistake_is_named_with_its_file(file, content, message, colours):

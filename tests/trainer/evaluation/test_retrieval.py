@@ -115,16 +115,16 @@ def test_a_vector_that_is_not_finite_is_an_error(broken):
     bad = np.eye(3)
     bad[1, 1] = broken
 
-    with pytest.raises(ValueError, match="picture vector"):
+    with pytest.raises(UserError, match="picture vector"):
         evaluate(bad, np.eye(3), range(3))
-    with pytest.raises(ValueError, match="caption vector"):
+    with pytest.raises(UserError, match="caption vector"):
         evaluate(np.eye(3), bad, range(3))
 
 
 def test_nothing_to_evaluate_and_shapes_that_do_not_fit_are_errors():
     with pytest.raises(UserError, match="0 captions"):
         evaluate(np.eye(3), np.empty((0, 3)), [])
-    with pytest.raises(ValueError, match="do not fit"):
+    with pytest.raises(UserError, match="vectors of 3 numbers and captions of 4: the model has no space"):
         evaluate(np.eye(3), np.eye(4), range(4))
     with pytest.raises(ValueError, match="do not fit"):
         evaluate(np.eye(3), np.eye(3), range(2))

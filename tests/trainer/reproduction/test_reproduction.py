@@ -115,6 +115,11 @@ def test_only_some_systems_can_be_made(planned, reproduction_of):
     assert [run.name for run, _ in reproduction.finished()] == ["plain"]
 
 
+def test_a_system_that_the_plan_has_not_is_named(planned, reproduction_of):
+    with pytest.raises(UserError, match="The plan has no system 'plane': there are cl2cm, plain"):
+        reproduction_of(planned()).make(["cl2cm", "plane"])
+
+
 def test_another_recipe_or_other_code_is_another_run(planned, reproduction_of, monkeypatch):
     first = reproduction_of(planned())
     keys = [first.key(run) for run in first.runs]
