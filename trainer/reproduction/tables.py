@@ -53,7 +53,8 @@ def report(plan: Plan, finished: Sequence[tuple[PlannedRun, RunResult]], planned
         f"# {plan.title}",
         "",
         f"{len(finished)} of {planned} runs are done: {_machines([result for _, result in finished])}. Where a "
-        "processor multiplies in bfloat16 (bf16), layers and projections learn in it, elsewhere in single precision.",
+        "processor multiplies in bfloat16 (bf16), layers and projections learn in it, elsewhere in single precision. "
+        "Hours are processor time over the number of cores.",
         "",
         f"SumR is the sum of R@1, R@5 and R@10 in both directions (0 to 600), on the split `{plan.gallery}`; mean "
         "over seeds, and half the distance between the best and the worst seed.",
@@ -62,6 +63,7 @@ def report(plan: Plan, finished: Sequence[tuple[PlannedRun, RunResult]], planned
         lines += ["", f"## {title}", ""]
         for kind, name in ((ALL, "All queries"), (PARALLEL, "Parallel queries: the same content in every language")):
             lines += [f"{name}:", "", *_sum_r_table(of_table, plan.languages, kind), ""]
+        lines += [*_shares(of_table, plan.languages), ""]
         lines += _comparisons(of_table, plan)
     lines += ["", "## Single figures", "", *_single_figures(known, plan.languages), ""]
     return "\n".join(lines)
@@ -84,6 +86,24 @@ def _sum_r_table(known: Systems, languages: list[str], kind: str) -> list[str]:
     return lines
 
 
+def _shares(known: Systems, languages: list[str]) -> list[str]:
+    """Compare the other languages with the first, run by run, on queries that say the same in both."""
+    first, *others = languages
+    lines = [
+        f"SumR on the parallel queries in percent of the same run's in {first}:",
+        "",
+        "| system | " + " | ".join(others) + " |",
+        "|---|" + "---:|" * len(others),
+    ]
+    for planned, results in known.values():
+        shares = (
+            [100 * result.sum_r(language, PARALLEL) / result.sum_r(first, PARALLEL) for result in results]
+            for language in others
+        )
+        lines.append(f"| {planned.label} | " + " | ".join(map(_mean_and_spread, shares)) + " |")
+    return lines
+
+
 def _mean_and_spread(values: list[float]) -> str:
     if np.isnan(values).all():
         return "-"
@@ -99,7 +119,7 @@ def _comparisons(known: Systems, plan: Plan) -> list[str]:
     planned, results = known[first]
     lines = [
         f"Difference in SumR, {planned.label} minus the other, all queries, with 95 % interval (paired bootstrap over "
-        "the pictures of the gallery; bold where 0 lies outside):",
+        "the pictures of the gallery; bold where 0 lies outside), and in percent of the other:",
         "",
         "| other | " + " | ".join(plan.languages) + " |",
         "|---|" + "---:|" * len(plan.languages),
@@ -115,7 +135,9 @@ def _difference(ours: list[RunResult], theirs: list[RunResult], language: str) -
     hits = [[result.hits_of(language) for result in side] for side in (ours, theirs)]
     interval = compare(hits[0], hits[1])
     text = f"{interval.difference:+.1f} [{interval.low:+.1f}, {interval.high:+.1f}]"
-    return f"**{text}**" if interval.low > 0 or interval.high < 0 else text
+    mean = np.mean([result.sum_r(language, ALL) for result in theirs])
+    share = f", {100 * (1 + interval.difference / mean):.0f} %" if mean else ""
+    return (f"**{text}**" if interval.low > 0 or interval.high < 0 else text) + share
 
 
 def _single_figures(known: Systems, languages: list[str]) -> list[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -293,6 +295,16 @@ def test_systems_are_compared_with_an_interval(planned, reproduction_of):
     ours = np.mean([result.sum_r("en") for run, result in finished if run.name == "cl2cm"])
     (theirs,) = (result.sum_r("en") for run, result in finished if run.name == "plain")
     assert f"{ours - theirs:+.1f} [" in text
+    assert f"], {100 * ours / theirs:.0f} %" in text
+
+
+def test_languages_are_compared_with_the_first_on_parallel_queries_run_by_run():
+    def result(en, de):
+        return SimpleNamespace(sum_r=lambda language, kind: {"en": en, "de": de, "zh": math.nan}[language])
+
+    known = {"cl2cm": (SimpleNamespace(label="CL2CM"), [result(200.0, 180.0), result(100.0, 80.0)])}
+
+    assert tables._shares(known, ["en", "de", "zh"])[-1] == "| CL2CM | 85.0 ± 5.0 | - |"
 
 
 def test_a_result_that_is_none_is_named(tmp_path):
