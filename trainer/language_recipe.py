@@ -8,7 +8,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from cl2cm_plugin.errors import UserError
-from trainer.recipe import Compute, Optimiser
+from trainer.recipe import Compute, Optimiser, sentences
 from trainer.recipe_forms import Off, Strict, WordAlignment
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ def load(file: Path | None, seed: int | None = None) -> LanguageAddition:
     try:
         return LanguageAddition.model_validate({**values, **({} if seed is None else {"seed": seed})})
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         source = file or "of the command line"
-        raise UserError(f"The recipe {source} is wrong in {error.error_count()} place(s): {wrong}.") from None
+        raise UserError(
+            f"The recipe {source} is wrong in {error.error_count()} place(s): {sentences(error)}."
+        ) from None

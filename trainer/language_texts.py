@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from cl2cm_plugin.errors import UserError
 from cl2cm_plugin.tables import read_table
 from trainer.corpus.training_data import SentencePair
-from trainer.translation.pair_table import PairTable, translate_missing
+from trainer.translation.pair_table import PairTable, fill
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -130,7 +128,7 @@ def from_captions(
     wanted, pairs = set(captions), []
     for language, translator in translators.items():
         table = PairTable(tables[language])
-        _translate(table, captions, translator, language)
+        fill(table, captions, translator, f"Translating to {language}")
         rows = read_table(table.file, ("source", "target")) if table.file.exists() else iter(())
         found = [(source, target) for source, target in rows if source in wanted]
         if not found:
@@ -184,12 +182,3 @@ def _texts(pairs: Iterable[tuple[str, str]], known: Iterable[str], described: st
     numbered = [SentencePair(source, target, groups[source]) for source, target in filled]
     further = [text for text in dict.fromkeys(known) if text.strip() and text not in groups]
     return LanguageTexts(numbered, further, described, licence)
-
-
-def _translate(table: PairTable, captions: Sequence[str], translator: Translator, language: str) -> None:
-    missing = [caption for caption in captions if caption not in table.sources]
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, disable=not missing) as progress:
-        task = progress.add_task(f"Translating to {language} with {translator.name}", total=len(missing))
-        for done, _ in translate_missing(table, missing, translator):
-            progress.advance(task, done)

@@ -387,7 +387,7 @@ def test_captions_alone_are_translated(kind, czech, model, short, tmp_path, monk
         (["cs", "--to", "{model}", "--captions", "{corpus}/absent.txt"], "--captions wants"),
         (["cs", "--to", "{model}", "--captions", "{corpus}/empty.txt"], "holds no captions"),
         (["zu", "--to", "{model}", "--captions", "{corpus}"], "Apertium does not translate en to zu"),
-        (["fr", "--to", "{model}", "--captions", "{corpus}", "--beams", "0"], "--beams is 0"),
+        (["fr", "--to", "{model}", "--captions", "{corpus}", "--beams", "2"], "Apertium searches no beams"),
         (["cs", "--to", "{corpus}", "--data", "{corpus}"], "is a folder without modules.json"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cl2cm_plugin.commands import add_command
+from cl2cm_plugin.commands.numbers import positive
 from cl2cm_plugin.errors import UserError
 from trainer.console import quiet_libraries
 
@@ -57,7 +58,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         dest="translator",
         help="apertium (the default), or a Hugging Face sequence-to-sequence model by name or folder",
     )
-    parser.add_argument("--beams", metavar="N", type=int, help="beam search of a model (the model's own)")
+    parser.add_argument("--beams", metavar="N", type=positive, help="beam search of a model (the model's own)")
     parser.add_argument("--recipe", metavar="FILE", type=Path, help="a YAML file with other weights and rates")
     parser.add_argument("--seed", metavar="N", type=int, help="seed instead of the recipe's (0)")
     parser.add_argument(
@@ -122,8 +123,6 @@ def _translated(arguments: argparse.Namespace, source: str, languages: list[str]
     from trainer.corpus import read
     from trainer.translation import find_translator
 
-    if arguments.beams is not None and arguments.beams < 1:
-        raise UserError(f"--beams is {arguments.beams}; wanted 1 or more.")
     licence = ""
     if arguments.captions.is_dir():
         corpus = read(arguments.captions)

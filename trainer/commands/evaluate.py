@@ -21,8 +21,9 @@ R@1, R@5, R@10 and the median rank in both directions, and SumR, per language.
 MODEL is an installed name or a folder of any sentence-transformers model.
 
 Prints a table, and writes the figures (report.json, report.md), plots, and contact
-sheets of the queries that fail worst to a folder. Where some captions say the same in
-every language (parallel), they are counted separately, too, so that languages compare.
+sheets of the queries that fail worst (one of a picture at most) to a folder. Where some
+captions say the same in every language (parallel), they are counted separately, too, so
+that languages compare.
 """
 
 EXAMPLES = """\

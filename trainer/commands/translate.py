@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cl2cm_plugin.commands import add_command
+from cl2cm_plugin.commands.numbers import positive
 from cl2cm_plugin.errors import UserError
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="apertium (the default), or a Hugging Face sequence-to-sequence model by name or folder",
     )
     parser.add_argument("--split", metavar="SPLIT", help="translate the captions of this split alone (all)")
-    parser.add_argument("--beams", metavar="N", type=int, help="beam search of a model (the model's own)")
+    parser.add_argument("--beams", metavar="N", type=positive, help="beam search of a model (the model's own)")
     parser.set_defaults(run=run_translate, extra="train", runs_models=True)
 
 
@@ -82,8 +83,6 @@ def run_translate(arguments: argparse.Namespace) -> int:
 def _captions(arguments: argparse.Namespace) -> list[str]:
     from trainer.corpus import captioned_media
 
-    if arguments.beams is not None and arguments.beams < 1:
-        raise UserError(f"--beams is {arguments.beams}; wanted 1 or more.")
     if arguments.source == arguments.to:
         raise UserError(f"The captions are in {arguments.source!r} already; name another language with --to.")
     if not captioned_media.recognises(arguments.data):
@@ -94,20 +93,11 @@ def _captions(arguments: argparse.Namespace) -> list[str]:
 
 
 def _translate(table: PairTable, missing: list[str], arguments: argparse.Namespace) -> int:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     from trainer.console import quiet_libraries
     from trainer.translation import APERTIUM, find_translator
-    from trainer.translation.pair_table import translate_missing
+    from trainer.translation.pair_table import fill
 
     if arguments.translator not in (None, APERTIUM):
         quiet_libraries()
     translator = find_translator(arguments.source, arguments.to, arguments.translator, arguments.beams)
-    added = 0
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns) as progress:
-        task = progress.add_task(f"{arguments.source} to {arguments.to} with {translator.name}", total=len(missing))
-        for done, translated in translate_missing(table, missing, translator):
-            added += translated
-            progress.advance(task, done)
-    return added
+    return fill(table, missing, translator, f"{arguments.source} to {arguments.to}")

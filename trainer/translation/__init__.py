@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from cl2cm_plugin.errors import UserError
+
 __all__ = ["Translator", "find_translator"]
 
 APERTIUM = "apertium"
@@ -52,6 +54,8 @@ def find_translator(source: str, target: str, name: str | None = None, beams: in
     if name is None or name == APERTIUM:
         from trainer.translation.apertium import ApertiumTranslator
 
+        if beams is not None:
+            raise UserError("Apertium searches no beams: leave --beams out, or name a model by --with.")
         return ApertiumTranslator(source, target)
     from trainer.translation.seq2seq import Seq2SeqTranslator
 

@@ -6,6 +6,8 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
 from cl2cm_plugin.tables import read_table
 
 if TYPE_CHECKING:
@@ -63,6 +65,29 @@ class PairTable:
             temporary.replace(self.file)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def fill(table: PairTable, sentences: Sequence[str], translator: Translator, title: str) -> int:
+    """Translate the sentences that a table has no row for, and show how far it is.
+
+    Args:
+        table: Where the pairs go.
+        sentences: Sentences of the source language.
+        translator: What translates them.
+        title: Says what is translated.
+
+    Returns:
+        How many got a translation.
+    """
+    missing = [sentence for sentence in sentences if sentence not in table.sources]
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    translated = 0
+    with Progress(*columns, disable=not missing) as progress:
+        task = progress.add_task(f"{title} with {translator.name}", total=len(missing))
+        for done, found in translate_missing(table, missing, translator):
+            translated += found
+            progress.advance(task, done)
+    return translated
 
 
 def translate_missing(

@@ -78,7 +78,6 @@ def test_where_nothing_is_missing_no_translator_is_needed(colours, asked, capsys
         (["--to", "en"], "captions are in 'en' already"),
         (["--to", "fr", "--from", "cs"], "no captions in 'cs': found de, en"),
         (["--to", "fr", "--split", "test"], "has no split 'test'"),
-        (["--to", "fr", "--beams", "0"], "--beams is 0; wanted 1 or more"),
     ],
 )
 def test_a_mistake_is_named(argv, message, colours, asked):
