@@ -123,8 +123,8 @@ def _study(arguments: argparse.Namespace) -> tuple[Study, bool]:
     for option in ("data", "recipe", "trials", "seed", "concurrent", "mlflow"):
         if getattr(arguments, option) is not None:
             raise UserError(f"--{option} is said where a search begins: name its space as well, or leave it out.")
-    known = read((arguments.storage or _latest()).absolute())
-    return replace(known, resources=_resources(arguments, known.resources)), bool(arguments.resume)
+    begun = read((arguments.storage or _latest()).absolute())
+    return replace(begun, resources=_resources(arguments, begun.resources)), bool(arguments.resume)
 
 
 def _resources(arguments: argparse.Namespace, known: Resources | None) -> Resources:
