@@ -95,9 +95,7 @@ def _evaluate(arguments: argparse.Namespace) -> Evaluation:
     languages = arguments.languages or _languages(folder, info, corpus, arguments.split)
     model = SentenceTransformer(str(folder), local_files_only=True)
     if "image" not in model.modalities:
-        raise UserError(
-            f"{arguments.model} encodes {', '.join(model.modalities)} and no pictures: it cannot find any."
-        )
+        raise UserError(f"{arguments.model} encodes no pictures, so it cannot find any.")
     encode = encoders(model)
     results = measure_split(corpus, arguments.split, languages, *encode, arguments.queries)
     return Evaluation(info.name if info else arguments.model, corpus, arguments.split, arguments.queries, results)

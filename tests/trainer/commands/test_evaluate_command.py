@@ -90,7 +90,7 @@ def test_a_model_of_texts_alone_is_one_clear_sentence(tmp_path, colours, capsys)
     SentenceTransformer(modules=[BoW(["red", "blue"])], device="cpu").save(str(tmp_path / "texts"))
 
     assert cli.main(["evaluate", str(tmp_path / "texts"), "--data", str(colours), "--languages", "en"]) == 1
-    assert "encodes text and no pictures: it cannot find any." in capsys.readouterr().err
+    assert "texts encodes no pictures, so it cannot find any." in capsys.readouterr().err
 
 
 def test_a_model_that_names_no_languages_needs_them_named(tiny_model_folder, colours, tmp_path, capsys, monkeypatch):
