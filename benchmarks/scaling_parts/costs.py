@@ -17,9 +17,10 @@ HOUR = 3600
 CORES_A_NODE = 16
 UNCOMPRESSED = "uncompressed"
 COMPRESSIONS = (UNCOMPRESSED, "8-bit RQ", "PQ", "1-bit RQ")
-# paper.yaml trains 9 of 12 text layers; a step forward and back takes three times the step forward. What lies below is
-# computed once.
-_TEXT_STEPS = 3 * 9 / 12
+# paper.yaml trains 9 of 12 text layers; a step forward and back takes three times the step forward. Training on shards
+# computes what lies below in every step, and what the teacher makes of both sentences.
+_TEXT_STEPS = (3 * 9 + 3) / 12
+_TEACHER_STEPS = 1
 _PICTURE_STEPS = 3
 _CAPTIONS = 2
 
@@ -67,7 +68,7 @@ def stage_one() -> Range:
 
 def stage_two() -> Range:
     """GFLOP of a picture with a caption and its translation in training, image tower and all."""
-    return given.VIT_B.value * _PICTURE_STEPS + sentence() * _TEXT_STEPS * _CAPTIONS
+    return given.VIT_B.value * _PICTURE_STEPS + sentence() * (_TEXT_STEPS + _TEACHER_STEPS) * _CAPTIONS
 
 
 def training_rate(gpu: Input, gflop: Range) -> Range:
@@ -90,9 +91,14 @@ def stage_one_on_cores(media: float, rate: Input) -> Range:
     return of(media) / (rate.value / given.CORES) / HOUR
 
 
-def stage_two_on_cores(media: float) -> Range:
-    """Core hours of a pass of stage 2, image tower and text layers frozen."""
+def projections_on_cores(media: float) -> Range:
+    """Core hours of a pass over pictures and captions, image tower and text layers frozen."""
     return of(media) / given.BATCH * given.PROJECTIONS.value / 1000 * given.CORES / HOUR
+
+
+def layers_on_cores(media: float) -> Range:
+    """Core hours of a pass of stage 2 that trains the upper layers of a small text tower."""
+    return of(media) / given.BATCH * given.LAYERS.value * given.CORES / HOUR
 
 
 def states(media: float) -> Range:

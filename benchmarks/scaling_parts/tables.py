@@ -104,12 +104,20 @@ def _training_on_cores() -> str:
             name,
             costs.stage_one_on_cores(media, given.FIRST_PASS),
             costs.stage_one_on_cores(media, given.LATER_PASS),
-            costs.stage_two_on_cores(media),
+            costs.projections_on_cores(media),
+            costs.layers_on_cores(media),
             costs.states(media),
         ]
         for name, media in SCALES.items()
     ]
-    columns = ["pictures", "stage 1, first pass", "stage 1, a later pass", "stage 2, a pass", "states on disk, TB"]
+    columns = [
+        "pictures",
+        "stage 1, first pass",
+        "stage 1, a later pass",
+        "projections, a pass",
+        "stage 2 with layers, a pass",
+        "states on disk, TB",
+    ]
     return _table(columns, rows)
 
 

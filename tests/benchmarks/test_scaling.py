@@ -16,6 +16,9 @@ from scaling_parts import costs, document, tables  # noqa: E402
 from scaling_parts import inputs as given  # noqa: E402
 from scaling_parts.ranges import Range, of, shown  # noqa: E402
 
+from trainer import recipe  # noqa: E402
+
+PHOTOS = recipe.load("photos")
 PAPER = (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
 PROSE = " ".join(PAPER.split())
 
@@ -44,12 +47,14 @@ def test_a_measured_number_is_what_its_document_says(number):
         ("16 cores {}.", costs.prepared_on_a_core().usual * 16, 2),
         ("an L4 could compute {} pictures a second", 121e3 * given.BUSY.value.usual / 8.8, 2),
         ("2 x 85 million x 18.5 tokens = {} GFLOP", costs.sentence().usual, 2),
-        ("3.1 x 3 x 9/12 x 2 = {} GFLOP", costs.stage_one().usual, 2),
-        ("the same 14 for the sentences = {} GFLOP", costs.stage_two().usual, 2),
+        ("3.1 x (3 x 9 + 3)/12 x 2 = {} GFLOP", costs.stage_one().usual, 2),
+        ("3.1 x 2 for what the teacher makes of them = {} GFLOP", costs.stage_two().usual, 2),
         ("runs, with a step of similar size, reached 6 to {} %", costs.published_busy().high * 100, 2),
         (
-            "30 of stage 2: {} core hours for a million",
-            costs.stage_one_on_cores(1e6, given.FIRST_PASS).usual + 30 * costs.stage_two_on_cores(1e6).usual,
+            "five of stage 2 with the layers: {} core hours for a million",
+            costs.stage_one_on_cores(1e6, given.FIRST_PASS).usual
+            + (PHOTOS.cross_modal.projections_first.epochs * 2) * costs.projections_on_cores(1e6).usual
+            + PHOTOS.cross_modal.optimiser.epochs * costs.layers_on_cores(1e6).usual,
             2,
         ),
         ("266 million x 16 bytes = {} GB", 266e6 * 16 / 1e9, 2),
