@@ -233,8 +233,7 @@ class Recipe(Strict):
             raise ValueError("in one stage distillation learns from matched sources: raise cross_modal.source_weight")
         if not self.target_languages and taught:
             raise ValueError("without target_languages there is nothing to distil: give distillation the form off")
-        phases = (self.cross_lingual.optimiser, self.cross_modal.projections_first, self.cross_modal.optimiser)
-        if any(phase.patience for phase in phases) and not self.dev_pictures:
+        if any(optimiser.patience for optimiser in self.optimisers) and not self.dev_pictures:
             raise ValueError("patience watches the dev cut: set dev_pictures, for example 500")
         return self
 
@@ -262,6 +261,11 @@ class Recipe(Strict):
             "cross_modal": self.cross_modal.optimiser.epochs > 0,
         }
         return [name for name, takes_place in possible.items() if takes_place]
+
+    @property
+    def optimisers(self) -> tuple[Optimiser, Optimiser, Optimiser]:
+        """Of stage 1, of the projections before stage 2, and of stage 2."""
+        return self.cross_lingual.optimiser, self.cross_modal.projections_first, self.cross_modal.optimiser
 
     @property
     def languages(self) -> list[str]:

@@ -122,11 +122,7 @@ def drive(config: dict[str, Any], study: Study) -> None:
 
 def without_work(recipe: Recipe, workers: int) -> str:
     """Say so where a batch has fewer rows than there are workers; empty if every worker has some."""
-    for settings in (
-        recipe.cross_lingual.optimiser,
-        recipe.cross_modal.projections_first,
-        recipe.cross_modal.optimiser,
-    ):
+    for settings in recipe.optimisers:
         if settings.epochs and settings.batch_size < workers:
             return f"A batch of {settings.batch_size} is too small for {workers} workers: raise batch_size."
     return ""

@@ -100,8 +100,7 @@ def final(study: Study, winner: Confirmed, name: str, evaluate_on: tuple[str | N
     """
     changes = study.space.confirm.changes | {"name": name, "seed": study.space.confirm.seeds[0]}
     recipe = study.space.recipe_of(winner.chosen, changes)
-    phases = (recipe.cross_lingual.optimiser, recipe.cross_modal.projections_first, recipe.cross_modal.optimiser)
-    if not any(phase.patience for phase in phases):
+    if not any(optimiser.patience for optimiser in recipe.optimisers):
         recipe = recipe.model_copy(update={"dev_pictures": 0})
     folder = study.storage / "final" / name
     _give_way(folder, recipe.model_dump_json())
