@@ -185,6 +185,7 @@ class _TextTower:
             self.text.finish()
         shutil.rmtree(out, ignore_errors=True)
         model_folder.copy(start, out)
+        two_tower.forget_last_call(self._transformer)
         self._transformer.save(str(out / TEXT_TOWER))
         self._projection.save(str(out / _TEXT_PROJECTION))
         for file in out.rglob("*"):

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
 from cl2cm_plugin.encoder.backbones import made_once
+from cl2cm_plugin.errors import UserError
 from trainer.digest import digest
 from trainer.evaluation.retrieval import evaluate
 from trainer.launch import Phase
@@ -141,6 +142,11 @@ class Stages:
         self._train_cross_lingual(folder)
 
     def _train_cross_lingual(self, folder: Path) -> None:
+        if self._recipe.cross_lingual.optimiser.patience and not self._data.dev.pairs:
+            raise UserError(
+                "cross_lingual.optimiser.patience waits for gains between captions and translations of the dev cut, "
+                "which has no translation: set it to 0, or keep more pictures back (dev_pictures)."
+            )
         self._text.projection.requires_grad_(not self._recipe.cross_lingual.freezes_sources)
         measure = self._dev_figures if self._recipe.cross_lingual.freezes_sources else None
         self._train(self._cross_lingual_network(), folder, "cross_lingual", self._dev_translation, measure)

@@ -93,6 +93,7 @@ def save(model: SentenceTransformer, folder: Path, card: str, info: ModelInfo) -
     Returns:
         ``info`` with the fingerprints.
     """
+    forget_last_call(text_route(model)[0])
     model.save(str(folder), create_model_card=False)
     _edit(folder / IMAGE_TOWER / "sentence_bert_config.json", processor_kwargs=_PIL)
     _edit(folder / "config_sentence_transformers.json", requirements=_REQUIREMENTS)
@@ -103,6 +104,13 @@ def save(model: SentenceTransformer, folder: Path, card: str, info: ModelInfo) -
     info = model_info.with_fingerprints(info, folder)
     model_info.write(folder, info)
     return info
+
+
+def forget_last_call(transformer: Transformer) -> None:
+    """Reset a text tower's tokenizer, which is saved with the padding of its last call, and would be another file."""
+    if rust := getattr(transformer.tokenizer, "backend_tokenizer", None):
+        rust.no_padding()
+        rust.no_truncation()
 
 
 def text_route(model: SentenceTransformer) -> tuple[Transformer, Pooling, Dense]:

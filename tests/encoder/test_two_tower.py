@@ -74,6 +74,13 @@ def test_the_fingerprint_tells_weights_not_prose(model, tmp_path):
     assert (tmp_path / "b" / "README.md").read_text(encoding="utf-8") == "# another card"
 
 
+def test_a_model_that_was_used_is_saved_as_the_same_one(model, tmp_path):
+    fresh = two_tower.save(model, tmp_path / "fresh", "# card", INFO)
+    model.encode(TEXTS)
+
+    assert two_tower.save(model, tmp_path / "used", "# card", INFO) == fresh
+
+
 def test_saving_twice_into_one_folder_gives_the_second_model(model, tmp_path):
     two_tower.save(model, tmp_path / "m", "# card", INFO)
     again = two_tower.save(model, tmp_path / "m", "# card", INFO)

@@ -109,6 +109,25 @@ def test_the_new_language_comes_closer_to_the_old_vectors_of_its_sources(add, mo
     assert added.measured.before == pytest.approx(cosines(before, sources).mean(), abs=0.01)
 
 
+def test_two_processes_learn_a_language_as_one_does(add, czech):
+    if torch.cuda.is_available():
+        pytest.skip("devices would be GPUs here")
+    pairs = czech / "pairs" / "en-cs.tsv"
+    # One batch an epoch, of seven pairs: the shares of the processes differ.
+    pairs.write_text("\n".join(pairs.read_text(encoding="utf-8").splitlines()[:-1]) + "\n", encoding="utf-8")
+    settings: dict[str, Any] = {
+        "optimiser": {"epochs": 3, "batch_size": 64, "lr_projection": 0.01},
+        "trained_layers": 0,
+        "word_alignment": {"weight": 0.5},
+    }
+    one, two = (
+        encode(add(str(devices), compute={"devices": devices, "precision": "float32"}, **settings).folder, TARGETS)
+        for devices in (1, 2)
+    )
+
+    np.testing.assert_allclose(two, one, atol=1e-5)
+
+
 def test_replay_keeps_the_languages_already_there(add, model):
     moved = {}
     for weight in (0, 20):

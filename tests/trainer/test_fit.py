@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from sentence_transformers import SentenceTransformer
 from cl2cm_plugin.encoder import backbones, model_info
 from cl2cm_plugin.errors import UserError
 from trainer import corpus, recipe
-from trainer.fit import fit, unseen_splits
+from trainer.fit import fit, training_data, unseen_splits
 from trainer.run_folder import _learned
 
 if TYPE_CHECKING:
@@ -89,6 +90,15 @@ def test_a_finished_run_returns_at_once(recipe_of, read, tmp_path, monkeypatch):
     monkeypatch.setattr("trainer.fit.Stages.train", lambda *_: pytest.fail("trained again"))
 
     assert fit(recipe_of(), read, tmp_path / "run") == first
+
+
+def test_patience_in_stage_1_needs_translations_to_watch(recipe_of, read, tmp_path):
+    settings = recipe_of(dev_pictures=2, cross_lingual={"optimiser": {"epochs": 1, "patience": 1}})
+    data = training_data(settings, read)
+    silent = replace(data, dev=replace(data.dev, pairs={}))
+
+    with pytest.raises(UserError, match=r"cross_lingual.optimiser.patience .* has no translation: set it to 0"):
+        fit(settings, read, tmp_path / "run", data=silent)
 
 
 def test_the_seed_decides_the_vectors(recipe_of, read, tmp_path):

@@ -89,8 +89,9 @@ class CrossModalNetwork(Stage):
         for side in needed:
             places = {row: place for place, row in enumerate(rows[side])}
             batch[f"paired_{side}s"] = torch.tensor([places[row] for row in paired if places], dtype=torch.long)
-            known = [[vectors[getattr(items[row], side)] for row in paired] for vectors in self._teachers if paired]
-            batch[f"teacher_{side}s"] = [torch.stack(vectors) for vectors in known]
+            texts = [getattr(items[row], side) for row in paired]
+            teachers = self._teachers if settings.distillation.weight else []
+            batch[f"teacher_{side}s"] = [_stacked(vectors, texts) for vectors in teachers]
         return batch
 
     def _state(self, item: CaptionedPicture, side: str) -> Tensor:
@@ -132,16 +133,23 @@ class CrossModalNetwork(Stage):
         """Compute what the pictures with captions on both sides are taught."""
         images = images[batch["target_rows"]][batch["paired_targets"]]
         targets = targets[batch["paired_targets"]]
-        own = sources[batch["paired_sources"]] if len(sources) else None
+        own = sources[batch["paired_sources"]] if self.settings.source_weight else None
         taught = list(zip(batch["teacher_sources"], batch["teacher_targets"], strict=True))
         if not self._teachers:
             assert own is not None, "the recipe is checked for this"
             taught = [(own.detach(), targets.detach())]
+        # A process without a pair joins in all the same: the others wait for it.
         images, targets, *teachers = self.gathered(images, targets, *(side for pair in taught for side in pair))
+        known = None if own is None else self.gathered(own)[0]
         if len(images) < 2:
             return images.sum() * 0
-        known = None if own is None else self.gathered(own)[0]
         return distil(self.settings.distillation, Views(images, targets, known, teachers[::2], teachers[1::2]))
+
+
+def _stacked(vectors: dict[str, Tensor], texts: list[str]) -> Tensor:
+    """Look up a teacher's vectors, shape (len(texts), d); also of no texts at all."""
+    length = len(next(iter(vectors.values())))
+    return torch.stack([vectors[text] for text in texts]) if texts else torch.empty(0, length)
 
 
 def _teachers(teacher: Teacher, settings: CrossModal) -> list[dict[str, Tensor]]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from trainer.methods.gathering import share
 from trainer.methods.stage import Stage
 from trainer.methods.word_level import word_level
 from trainer.objectives.contrastive import contrastive
@@ -103,12 +104,15 @@ class LanguageAdditionNetwork(Stage):
             loss = contrastive(targets, sources, groups, settings.temperature)
             losses["student"] = settings.student_weight * loss
         if settings.distillation_weight:
-            loss = embedding_distillation(target, batch["taught_source"])
+            loss = share(len(target), target.device) * embedding_distillation(target, batch["taught_source"])
             losses["distillation"] = settings.distillation_weight * loss
         if settings.replay_weight:
             kept = torch.cat([source, self.text(batch["known"])])
-            losses["replay"] = settings.replay_weight * embedding_distillation(kept, batch["taught"])
-        return losses if word is None else {**losses, "word": word}
+            loss = share(len(kept), kept.device) * embedding_distillation(kept, batch["taught"])
+            losses["replay"] = settings.replay_weight * loss
+        if word is not None:
+            losses["word"] = share(len(source), source.device) * word
+        return losses
 
     def _encoded(self, batch: dict[str, Any]) -> tuple[Tensor, Tensor, Tensor | None]:
         """Source sentences, translations, and the word level between them where it has a weight."""

@@ -128,8 +128,8 @@ class Stage(L.LightningModule):
                 # Biases and normalisation do not, as usual; it also keeps EfficientNet-Lite's neutral blocks neutral.
                 decay = settings.weight_decay if decays else 0.0
                 groups.append({"params": kept, "lr": rate, "weight_decay": decay, "orthogonal": of_a_layer})
-        halved = self.trainer.precision == "bf16-mixed"
-        optimiser = Muon(groups, dtype=torch.bfloat16 if halved else torch.float32)
+        in_bfloat16 = self.trainer.precision == "bf16-mixed"
+        optimiser = Muon(groups, dtype=torch.bfloat16 if in_bfloat16 else torch.float32)
         steps = max(1, int(self.trainer.estimated_stepping_batches))
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, _warm_up_and_decay(steps, settings.warmup))
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -18,8 +18,6 @@ from trainer.recipe_forms import Strict
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-IMAGE_TOWER = "image-tower"
-
 
 class Addition(Strict):
     """Languages added to the model of another system, without its pictures."""
@@ -63,11 +61,7 @@ class Curve(Strict):
 
 
 class Plan(Strict):
-    """All runs of a report.
-
-    The run ``image-tower``, if there is one, comes first, and every recipe whose image backbone is called so takes
-    its trained image tower.
-    """
+    """All runs of a report."""
 
     title: str
     gallery: str
@@ -92,7 +86,7 @@ class Plan(Strict):
             raise ValueError(
                 f"tables or curves show systems that the plan does not train: {', '.join(sorted(unknown))}"
             )
-        if hidden := set(self.runs) - in_tables - {IMAGE_TOWER}:
+        if hidden := set(self.runs) - in_tables:
             raise ValueError(f"no table shows {', '.join(sorted(hidden))}")
         return self
 
@@ -128,11 +122,6 @@ class PlannedRun:
         """What the run's result says of it: the recipe, and what was added."""
         added = {"adds": self.planned.adds.model_dump(exclude={"settings": {"compute"}})} if self.planned.adds else {}
         return {**self.recipe.model_dump(exclude={"compute"}), **added}
-
-    def with_image(self, folder: str) -> Recipe:
-        """Return the recipe with the trained image tower in the place of its name."""
-        model = self.recipe.model
-        return self.recipe.model_copy(update={"model": model.model_copy(update={"image": folder})})
 
 
 def load(name: str) -> Plan:

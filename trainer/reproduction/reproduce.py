@@ -15,7 +15,7 @@ from trainer.evaluation.measurement import measure_split
 from trainer.fit import embedder_of, fit, run_key, training_data
 from trainer.reproduction import added_language, results
 from trainer.reproduction.learning_code import learning_code
-from trainer.reproduction.plan import IMAGE_TOWER, PlannedRun, runs
+from trainer.reproduction.plan import PlannedRun, runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from trainer.corpus.captioned_media import CaptionedMedia
     from trainer.corpus.training_data import TrainingData
     from trainer.fit import Run
-    from trainer.recipe import Recipe
     from trainer.reproduction.plan import Plan
     from trainer.reproduction.results import RunResult
 
@@ -54,7 +53,7 @@ class Reproduction:
         self._console = Console()
 
     def make(self, only: Iterable[str] = ()) -> None:
-        """Make the runs that have no result yet; the trained image tower only if one of them needs it.
+        """Make the runs that have no result yet.
 
         Args:
             only: Names of systems; all if empty.
@@ -83,11 +82,9 @@ class Reproduction:
     def key(self, run: PlannedRun) -> str:
         """Hash a run's recipe, its data and the code that decides what it learns."""
         if run.title not in self._keys:
-            needed = [self.key(self._image_tower())] if self._needs_image_tower(run) else []
-            recipe = run.recipe
-            if run.planned.adds:
-                needed.append(added_language.key(run.planned.adds, recipe, self._corpus))
-            self._keys[run.title] = digest([run_key(recipe, self._data_of(run)), self._code, *needed])
+            recipe, adds = run.recipe, run.planned.adds
+            added = [added_language.key(adds, recipe, self._corpus)] if adds else []
+            self._keys[run.title] = digest([run_key(recipe, self._data_of(run)), self._code, *added])
         return self._keys[run.title]
 
     def _make(self, run: PlannedRun) -> None:
@@ -110,41 +107,28 @@ class Reproduction:
 
     def _encoders(self, run: PlannedRun) -> tuple[Encode, Encode]:
         """Make a run's model, and return how it encodes files of pictures, and texts."""
-        recipe, addition = self._complete(run), run.planned.adds
+        recipe, addition = run.recipe, run.planned.adds
         if addition is None:
-            embedder = embedder_of(recipe, self._train(run, recipe))
+            embedder = embedder_of(recipe, self._train(run))
             return embedder.pictures, embedder.texts
-        start = self._train(PlannedRun(addition.to, self._plan.runs[addition.to], run.recipe), recipe)
+        start = self._train(PlannedRun(addition.to, self._plan.runs[addition.to], recipe))
         model = added_language.added(addition, recipe, self._corpus, start.model, self._folder(run) / "model")
         return encoders(SentenceTransformer(str(model), device="cpu", local_files_only=True))
 
-    def _complete(self, run: PlannedRun) -> Recipe:
-        """Put the trained image tower in the place of its name; it is trained now if nobody needed it before."""
-        if not self._needs_image_tower(run):
-            return run.recipe
-        tower = self._image_tower()
-        return run.with_image(str(self._train(tower, tower.recipe).model))
-
-    def _train(self, run: PlannedRun, recipe: Recipe) -> Run:
+    def _train(self, run: PlannedRun) -> Run:
         networks = self._work / "networks"
-        return fit(recipe, self._corpus, self._folder(run), networks=networks, data=self._data_of(run))
+        return fit(run.recipe, self._corpus, self._folder(run), networks=networks, data=self._data_of(run))
 
     def _folder(self, run: PlannedRun) -> Path:
         return self._work / "runs" / f"{run.name}-seed{run.recipe.seed}-{self.key(run)}"
 
-    def _image_tower(self) -> PlannedRun:
-        return next(run for run in self.runs if run.name == IMAGE_TOWER)
-
-    def _needs_image_tower(self, run: PlannedRun) -> bool:
-        return run.recipe.model.image == IMAGE_TOWER
-
     def _data_of(self, run: PlannedRun) -> TrainingData:
         """What a run trains on; the same for all runs that read the same of the corpus."""
         recipe = run.recipe
-        read = (*recipe.target_languages, *recipe.origins, recipe.dev_pictures, recipe.same_picture)
         noise = (recipe.noise, recipe.seed if any(recipe.noise.model_dump().values()) else None)
-        also = (recipe.cross_modal.untranslated, recipe.cross_modal.supervised)
-        name = str((read, noise, also))
+        pictures = (recipe.source_language, recipe.target_languages, recipe.split, recipe.origins, recipe.dev_pictures)
+        also = (recipe.cross_modal.untranslated, recipe.cross_modal.supervised, recipe.same_picture)
+        name = str((pictures, also, recipe.cross_lingual.sentences, noise))
         if name not in self._data:
             self._data[name] = training_data(recipe, self._corpus)
         return self._data[name]

@@ -59,12 +59,12 @@ class FrozenText:
             texts: Sentences; repeated ones are computed once.
 
         Returns:
-            For each different sentence its states without padding: shape (tokens, hidden size), half precision; or
-            token ids, shape (tokens,), where nothing is frozen.
+            For each different sentence, in their order, its states without padding: shape (tokens, hidden size), half
+            precision; or token ids, shape (tokens,), where nothing is frozen.
         """
         if self._frozen is None:
             return self._token_ids(list(dict.fromkeys(texts)))
-        keys = {text: hashlib.sha256(text.encode()).hexdigest() for text in set(texts)}
+        keys = {text: hashlib.sha256(text.encode()).hexdigest() for text in dict.fromkeys(texts)}
         computed: dict[str, np.ndarray] = {}
         rows: Mapping[str, np.ndarray] = self._cache.rows if self._cache else computed
         missing = sorted((text for text, key in keys.items() if key not in rows), key=lambda text: (len(text), text))

@@ -148,33 +148,6 @@ def test_code_that_learns_the_same_counts_as_the_code_before(monkeypatch):
     assert learning_code.learning_code() == today
 
 
-def test_a_trained_image_tower_serves_the_runs_that_name_it(planned, reproduction_of, tmp_path):
-    tower = {
-        "label": "tower",
-        "changes": {
-            "target_languages": [],
-            "model.trained_image_layers": "all",
-            "cross_lingual.optimiser.epochs": 0,
-            "cross_modal.distillation": {"form": "off"},
-        },
-    }
-    after = {"label": "after", "changes": {"model.image": "image-tower"}}
-    runs = {"image-tower": tower, "after": after}
-    of = planned(**runs)
-    made = reproduction_of(of)
-    made.make(["after"])
-
-    trained, ours = (next((tmp_path / "work" / "runs").glob(f"{name}-seed0-*")) for name in runs)
-    weights = "image_0_Transformer/model.safetensors"
-    assert (trained / "model" / weights).read_bytes() == (ours / "model" / weights).read_bytes()
-    # The key follows the tower's, not the place where it lies.
-    key = made.key(made.runs[1])
-    assert reproduction_of(of, work="elsewhere").key(made.runs[1]) == key
-    runs["image-tower"] = {**tower, "seeds": [5]}
-    other = reproduction_of(planned(**runs))
-    assert other.key(next(run for run in other.runs if run.name == "after")) != key
-
-
 def test_a_language_is_added_to_the_model_of_another_system(planned, reproduction_of, colours, tmp_path):
     names = (colours / "captions" / "en.tsv").read_text(encoding="utf-8").splitlines()[1:]
     rows = [f"{row.split(chr(9))[1]}\t{row.split(chr(9))[1][::-1]}" for row in names]

@@ -43,6 +43,13 @@ def test_states_do_not_depend_on_the_company_and_carry_no_padding(model_of):
     assert len(together[TEXTS[3]]) == 32
 
 
+def test_states_come_in_the_order_of_the_texts(model_of):
+    # Whatever runs them in batches would else differ in the last bits from one process to the next.
+    texts = [f"{number} red" for number in range(40)]
+
+    assert list(FrozenText(model_of(), 1).states([*texts, *reversed(texts)])) == texts
+
+
 def test_words_are_projected_tokens_and_the_mask_says_which(model_of):
     model = model_of()
     states = FrozenText(model, 1).states(TEXTS)
