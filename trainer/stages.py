@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
 
-from cl2cm_plugin.encoder.backbones import made_once
 from cl2cm_plugin.errors import UserError
 from trainer.digest import digest
 from trainer.evaluation.retrieval import evaluate
@@ -21,6 +18,7 @@ from trainer.methods.cross_lingual import CrossLingualNetwork
 from trainer.methods.joint import JointNetwork
 from trainer.methods.stage import train
 from trainer.recipe_forms import Off
+from trainer.shared_networks import trained_once
 from trainer.towers.embedding import Embedder, FrozenParts, text_vectors
 from trainer.towers.image import TrainedImage
 from trainer.towers.trained_text import TrainedText
@@ -110,26 +108,7 @@ class Stages:
             self._train_stage_1(self._folder)
             return
         known = self._networks / self._cross_lingual_key()
-        # Whoever wants the same network meanwhile waits for it; what a killed run leaves, the next one goes on with.
-        with self._launch.alone(known.with_name(f"{known.name}.lock")):
-            if not known.is_dir():
-                training = known.with_name(f"{known.name}.training")
-                self._train_stage_1(training)
-                if self._launch.is_first:
-                    made_once(known, self._save_cross_lingual)
-                    shutil.rmtree(training, ignore_errors=True)
-        self._load_cross_lingual(known)
-
-    def _save_cross_lingual(self, folder: Path) -> None:
-        """Write what stage 2 starts from, beside the frozen parts."""
-        for part, file in self._made_by_stage_1():
-            weights = {name: value.contiguous() for name, value in part.state_dict().items()}
-            save_file(weights, folder / file)
-
-    def _load_cross_lingual(self, folder: Path) -> None:
-        for part, file in self._made_by_stage_1():
-            part.load_state_dict(load_file(folder / file))
-            part.eval()
+        trained_once(known, self._made_by_stage_1(), self._launch, self._train_stage_1)
 
     def _made_by_stage_1(self) -> list[tuple[nn.Module, str]]:
         """List what stage 1 trains, and the file of each: with frozen sources the projection of pictures as well."""

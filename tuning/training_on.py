@@ -55,7 +55,7 @@ def train(recipe: Recipe, task: Task, launch: Launch) -> Run:
     """
     data, folder = Path(task.data), Path(task.folder)
     if shards.recognises(data):
-        return streamed.fit(recipe, shards.read(data), folder, task.evaluate_on, launch)
+        return streamed.fit(recipe, shards.read(data), folder, task.evaluate_on, Path(task.networks), launch)
     splits = [split for split in task.evaluate_on if split is not None]
     return in_memory.fit(recipe, read_corpus(task.data), folder, splits, Path(task.networks), launch=launch)
 

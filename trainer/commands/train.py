@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cl2cm_plugin.commands import add_command
-from cl2cm_plugin.errors import UserError
 from trainer.console import quiet_libraries
 
 if TYPE_CHECKING:
@@ -95,15 +94,14 @@ def _train_on_shards(recipe: Recipe, arguments: argparse.Namespace) -> Run:
     from rich.console import Console
 
     from trainer.streaming import shards
-    from trainer.streaming.damaged import damaged_pictures
-    from trainer.streaming.fit import DAMAGED_PICTURES, fit, run_key
+    from trainer.streaming.damaged import DAMAGED_PICTURES, damaged_pictures
+    from trainer.streaming.fit import fit, run_key
 
-    if arguments.networks:
-        raise UserError("--networks shares what is trained in memory; leave it out where --data are shards.")
     corpus = shards.read(Path(arguments.data))
     key = run_key(recipe, corpus)
     folder = arguments.out or Path("build") / "runs" / f"{recipe.model_name}-{key}"
-    run = fit(recipe, corpus, folder, [None] if arguments.evaluate_on is None else arguments.evaluate_on)
+    splits = [None] if arguments.evaluate_on is None else arguments.evaluate_on
+    run = fit(recipe, corpus, folder, splits, arguments.networks)
     damaged = damaged_pictures(folder / DAMAGED_PICTURES)
     if damaged:
         few = ", ".join(list(damaged)[:3])

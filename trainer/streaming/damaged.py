@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     import lightning as L
 
+DAMAGED_PICTURES = "damaged-pictures.tsv"
+"""The table in a run's folder of the pictures that could not be opened: media_id, reason."""
+
 _COLUMNS = ("media_id", "reason")
 
 

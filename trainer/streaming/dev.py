@@ -69,6 +69,11 @@ class DevFigures:
     def __init__(self, dev: DevSet, texts: Encode, pictures: Encode) -> None:
         self._dev, self._texts, self._pictures = dev, texts, pictures
 
+    @property
+    def sentences(self) -> list[str]:
+        """Every caption with its translation, in a fixed order."""
+        return [f"{source}\t{target}" for pairs in self._dev.pairs.values() for source, target in pairs]
+
     def by_language(self) -> dict[str, float]:
         """SumR between pictures and captions by language."""
         images = self._pictures(self._dev.files)

@@ -19,7 +19,7 @@ from trainer.evaluation import report
 from trainer.fit import Run, towers
 from trainer.launch import Launch
 from trainer.run_folder import MODEL, claim, write_model
-from trainer.streaming.damaged import damaged_pictures
+from trainer.streaming.damaged import DAMAGED_PICTURES, damaged_pictures
 from trainer.streaming.items import CaptionedPictures, SentencePairs
 from trainer.streaming.refusals import check_recipe, check_rows
 from trainer.streaming.shards import Turn
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     from trainer.recipe import Recipe
     from trainer.streaming.shards import Shards
 
-DAMAGED_PICTURES = "damaged-pictures.tsv"
-"""The table in a run's folder of the pictures that could not be opened: media_id, reason."""
-
 _ROWS = "rows.json"
 
 
@@ -43,6 +40,7 @@ def fit(
     shards: Shards,
     folder: Path,
     evaluate_on: Sequence[str | None] = (None,),
+    networks: Path | None = None,
     launch: Launch | None = None,
 ) -> Run:
     """Train a model in CL2CM's two stages on a stream, or go on with a run that was stopped.
@@ -52,6 +50,7 @@ def fit(
         shards: What to train on.
         folder: The run's folder; made if absent.
         evaluate_on: Splits of the shards' ``dev/`` whose retrieval figures go into the model card; None is all of it.
+        networks: A folder of finished cross-lingual networks: one that several runs would train alike is trained once.
         launch: The processes to train in; those that the recipe's lines on compute ask for if None.
 
     Returns:
@@ -75,7 +74,7 @@ def fit(
         evaluated = {split: dev.captioned_languages(recipe.languages, split) for split in evaluate_on} if dev else {}
         L.seed_everything(recipe.seed, workers=True, verbose=False)
         model = two_tower.build(text_folder, image_folder, recipe.model.dimensions, recipe.model.max_tokens)
-        stages = StreamedStages(recipe, shards, totals, model, folder, folder / DAMAGED_PICTURES, launch)
+        stages = StreamedStages(recipe, shards, totals, model, text_folder, folder, networks, launch)
         stages.train()
         stages.to_evaluate()
         sections = []
@@ -94,7 +93,7 @@ def fit(
 
 def run_key(recipe: Recipe, shards: Shards) -> str:
     """Hash a recipe and the shards that it trains on, by their names and sizes: 16 hexadecimal digits."""
-    files = (f"{file.relative_to(shards.folder)}\t{file.stat().st_size}" for file in shards.files)
+    files = shards.names_and_sizes(shards.pairs, shards.pictures)
     return digest([recipe.model_dump_json(exclude={"compute"}), *files])
 
 

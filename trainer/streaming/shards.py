@@ -164,10 +164,10 @@ class Shards:
     pictures: Table
     dev: CaptionedMedia | None
 
-    @property
-    def files(self) -> list[Path]:
-        """Every shard."""
-        return [*self.pairs.files, *self.pictures.files]
+    def names_and_sizes(self, *tables: Table) -> list[str]:
+        """What tells the shards of some tables from others: their names and sizes, by which runs know them again."""
+        files = (file for table in tables for file in table.files)
+        return [f"{file.relative_to(self.folder)}\t{file.stat().st_size}" for file in files]
 
 
 def recognises(folder: Path) -> bool:

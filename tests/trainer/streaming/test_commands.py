@@ -30,6 +30,12 @@ def test_shards_are_written_and_trained_on(colours, recipe_file, capsys, tmp_pat
     assert "Split `dev`" in (tmp_path / "run" / "model" / "README.md").read_text(encoding="utf-8")
 
 
+def test_runs_share_networks_on_shards_as_well(sharded, recipe_file, tmp_path):
+    assert cli.main(["train", recipe_file, "--data", str(sharded), "--out", "run", "--networks", "networks"]) == 0
+
+    assert len(list((tmp_path / "networks").glob("*/text.safetensors"))) == 1
+
+
 def test_damaged_pictures_are_told_at_the_end(sharded, recipe_file, damage, capsys):
     damage(sharded, {"red", "blue", "green", "white"})
 
@@ -49,7 +55,6 @@ def test_a_run_has_a_folder_of_its_recipe_and_shards(sharded, recipe_file, tmp_p
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--networks", "networks"], "--networks shares what is trained in memory"),
         (["--target", "fr"], "into fr of an origin"),
         (["--evaluate-on", "nowhere"], "has no split 'nowhere'"),
     ],

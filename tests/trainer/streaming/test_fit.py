@@ -13,8 +13,8 @@ from cl2cm_plugin.errors import UserError
 from trainer import corpus
 from trainer import fit as in_memory
 from trainer.streaming import shards, writing
-from trainer.streaming.damaged import damaged_pictures
-from trainer.streaming.fit import DAMAGED_PICTURES, fit
+from trainer.streaming.damaged import DAMAGED_PICTURES, damaged_pictures
+from trainer.streaming.fit import fit
 from trainer.streaming.networks import StreamedCrossLingual, StreamedCrossModal
 
 if TYPE_CHECKING:
@@ -64,6 +64,38 @@ def test_a_killed_run_goes_on_to_the_same_vectors(stage, recipe_of, opened, tmp_
 
     np.testing.assert_array_equal(vectors(resumed), vectors(whole))
     np.testing.assert_array_equal(picture_vector(resumed), picture_vector(whole))
+
+
+def test_runs_that_differ_in_stage_2_share_the_network_of_stage_1(recipe_of, opened, tmp_path, monkeypatch, killed):
+    networks = tmp_path / "networks"
+    first, other = recipe_of(model=TRAINED), recipe_of(model=TRAINED, cross_modal={"target_weight": 0.5})
+    alone = fit(other, opened, tmp_path / "alone")
+    with killed(StreamedCrossLingual, epoch=1):
+        fit(first, opened, tmp_path / "killed", networks=networks)
+    fit(first, opened, tmp_path / "first", networks=networks)
+    with monkeypatch.context() as patch:
+        patch.setattr(StreamedCrossLingual, "training_step", lambda *_: pytest.fail("stage 1 was trained again"))
+        shared = fit(other, opened, tmp_path / "other", networks=networks)
+
+    np.testing.assert_array_equal(vectors(shared), vectors(alone))
+    np.testing.assert_array_equal(picture_vector(shared), picture_vector(alone))
+    assert len([folder for folder in networks.iterdir() if folder.is_dir()]) == 1
+
+
+def test_another_stage_1_or_other_pairs_are_another_network(recipe_of, opened, sharded, write_pairs, tmp_path):
+    def networks() -> int:
+        return len([folder for folder in (tmp_path / "networks").iterdir() if folder.is_dir()])
+
+    found = []
+    for number, changes in enumerate(({}, {"seed": 1}, {"cross_lingual": {"temperature": 0.1}}, {"patience": 1})):
+        if optimiser := changes.get("cross_lingual"):
+            optimiser["optimiser"] = {"epochs": 1, "batch_size": 4}
+        fit(recipe_of(**changes), opened, tmp_path / str(number), networks=tmp_path / "networks")
+        found.append(networks())
+    write_pairs(next((sharded / "pairs").iterdir()), [(f"{n}", f"nummer {n}") for n in range(9)])
+    fit(recipe_of(), shards.read(sharded), tmp_path / "pairs", networks=tmp_path / "networks")
+
+    assert [*found, networks()] == [1, 2, 3, 4, 5]
 
 
 def test_workers_change_nothing(recipe_of, opened, tmp_path):
