@@ -189,6 +189,12 @@ def test_a_search_outlives_the_death_of_a_worker_of_a_driver_and_of_itself(tmp_p
     assert "2 of 2 trials (2 finished)" in report
     assert "Trials share 1 cross-lingual network:" in report
 
+    # A search that is over may have more trials; the first two stay as they are.
+    assert search.start("--resume", "--trials", "3").end() == 0, (tmp_path / "output.txt").read_text()
+    assert search.trials()[:2] == trials
+    assert [trial["state"] for trial in search.trials()] == ["finished"] * 3
+    assert "3 of 3 trials (3 finished)" in (search.storage / "report" / "report.md").read_text()
+
 
 def test_a_trial_that_diverges_fails_with_its_reason_and_the_winner_becomes_a_model(tmp_path, searches):
     learning = {"cross_modal.optimiser.lr_projection": {"choices": [0.01, 1e30]}}

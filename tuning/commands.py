@@ -34,6 +34,7 @@ examples:
   cl2cm tune cl2cm --data archive/
   cl2cm tune cl2cm-stage-2 --recipe my-recipe.yaml --data archive/ --trials 24 --storage build/tuning/mine
   cl2cm tune --resume
+  cl2cm tune --resume --trials 64
   cl2cm tune --best 3 --export cl2cm-de
   RAY_ADDRESS=auto cl2cm tune paper --data /shared/archive --storage /shared/tuning \\
       --workers 4 --gpus-per-worker 1 --cpus-per-worker 4
@@ -49,7 +50,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("space", metavar="SPACE", nargs="?", help="a shipped space by name, or a YAML file")
     parser.add_argument("--data", metavar="DATA", help="a folder of captioned media or shards, or openmoji")
     parser.add_argument("--recipe", metavar="RECIPE", help="the recipe to start from, instead of the space's")
-    parser.add_argument("--trials", metavar="N", type=positive, help="how many trials, instead of the space's")
+    parser.add_argument(
+        "--trials",
+        metavar="N",
+        type=positive,
+        help="how many trials, instead of the space's; more, with --resume",
+    )
     parser.add_argument("--seed", metavar="N", type=natural, help="seed of the search, instead of the space's")
     parser.add_argument("--storage", metavar="FOLDER", type=Path, help=f"seen by every node ({_STORAGE}/SPACE)")
     parser.add_argument("--resume", action="store_true", help="go on with the search in the folder, if there is one")
@@ -83,7 +89,7 @@ def run_tune(arguments: argparse.Namespace) -> int:
 
     from tuning.cluster import connected
     from tuning.report import write
-    from tuning.search import alone, begin
+    from tuning.search_folder import alone, begin
 
     study, begins = _study(arguments)
     loggers = _check(arguments, study, begins=begins)
@@ -108,7 +114,7 @@ def run_tune(arguments: argparse.Namespace) -> int:
 def _study(arguments: argparse.Namespace) -> tuple[Study, bool]:
     """Put the search together, and say whether trials are to be run: not where a finished one is only exported."""
     from tuning import spaces
-    from tuning.search import is_begun, read
+    from tuning.search_folder import is_begun, read
     from tuning.trial import Study
 
     if arguments.space:
@@ -120,11 +126,13 @@ def _study(arguments: argparse.Namespace) -> tuple[Study, bool]:
         return Study(space, _absolute(arguments.data), storage, _resources(arguments, known)), True
     if not (arguments.resume or arguments.best or arguments.export):
         raise UserError(f"Name a space, for example cl2cm: shipped are {', '.join(spaces.shipped())}.")
+    more = arguments.trials if arguments.resume else None
     for option in ("data", "recipe", "trials", "seed", "concurrent", "mlflow"):
-        if getattr(arguments, option) is not None:
+        if getattr(arguments, option) is not None and not (option == "trials" and more):
             raise UserError(f"--{option} is said where a search begins: name its space as well, or leave it out.")
     begun = read((arguments.storage or _latest()).absolute())
-    return replace(begun, resources=_resources(arguments, begun.resources)), bool(arguments.resume)
+    space = begun.space.model_copy(update={"trials": more or begun.space.trials})
+    return replace(begun, space=space, resources=_resources(arguments, begun.resources)), bool(arguments.resume)
 
 
 def _resources(arguments: argparse.Namespace, known: Resources | None) -> Resources:
@@ -146,7 +154,7 @@ def _check(arguments: argparse.Namespace, study: Study, *, begins: bool) -> list
     """Find what is wrong before anything starts, the quick things first; give the loggers that are asked for."""
     from cl2cm_plugin.encoder import model_store
     from tuning.beforehand import check_data, check_room, check_storage, check_workers
-    from tuning.search import check_is_own, is_begun
+    from tuning.search_folder import check_is_own, is_begun
 
     if arguments.export:
         model_store.check_name(arguments.export)

@@ -28,10 +28,11 @@ class Journal(tune.Callback):
         trials: Where.
         space: The space that is searched.
         keep: How many of the best runs keep their checkpoints and models.
+        first: Number of the first trial that Ray may know; those before are of an earlier part of the search.
     """
 
-    def __init__(self, trials: Trials, space: Space, keep: int) -> None:
-        self._trials, self._space, self._keep = trials, space, keep
+    def __init__(self, trials: Trials, space: Space, keep: int, first: int = 1) -> None:
+        self._trials, self._space, self._keep, self._first = trials, space, keep, first
         self._records: dict[str, TrialRecord] = {}
         # Ray counts the seconds of a trial anew when it is started again.
         self._seconds_before: dict[str, float] = {}
@@ -42,7 +43,8 @@ class Journal(tune.Callback):
         if self._started:
             return
         self._started = True
-        self._trials.forget({trial.trial_id for trial in trials})
+        earlier = {record.id for record in self._trials.all() if record.number < self._first}
+        self._trials.forget({trial.trial_id for trial in trials} | earlier)
         self._records = {record.id: record for record in self._trials.all()}
         for trial in trials:
             # Its file was damaged; Ray remembers how it ended.

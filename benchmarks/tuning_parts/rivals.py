@@ -10,7 +10,8 @@ from rich.table import Table
 
 from tuning import spaces
 from tuning.cluster import connected
-from tuning.search import alone, begin, check_is_own, search
+from tuning.search import search
+from tuning.search_folder import alone, begin, check_is_own
 from tuning.trial import Resources, Study
 
 from . import machine

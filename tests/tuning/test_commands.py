@@ -12,6 +12,7 @@ import yaml
 from cl2cm_plugin import cli
 from tuning import beforehand, comparison, winner
 from tuning import commands as tune_commands
+from tuning.search_folder import read
 from tuning.task import FINISHED
 from tuning.trial import Resources
 from tuning.trials import TrialRecord, Trials
@@ -100,7 +101,7 @@ def tune(place, corpus, ray, capsys):
         (("--best", "3"), "There is no search in build/tuning"),
         (("--export", "mine"), "There is no search in build/tuning"),
         (("--resume", "--storage", "elsewhere"), "elsewhere: --storage names the folder of a `cl2cm tune`."),
-        (("--resume", "--trials", "9"), "--trials is said where a search begins: name its space as well"),
+        (("--best", "1", "--trials", "9"), "--trials is said where a search begins: name its space as well"),
         (("--resume", "--data", "x"), "--data is said where a search begins"),
         (("--best", "2", "--seed", "1"), "--seed is said where a search begins"),
         (("--resume", "--recipe", "paper"), "--recipe is said where a search begins"),
@@ -114,6 +115,16 @@ def test_a_mistake_is_one_sentence_and_nothing_is_made(options, message, tune, p
     assert status == 1
     assert message in said
     assert (ray.searches, list(place.iterdir())) == ([], [])
+
+
+def test_a_search_is_given_more_trials(tune, ray, place):
+    assert tune("--storage", "mine")[0] == 0
+    assert tune("--resume", "--trials", "5", "--storage", "mine", begin=False)[0] == 0
+    status, said = tune("--resume", "--trials", "4", "--storage", "mine", begin=False)
+
+    assert [study.space.trials for study, _, _ in ray.searches] == [3, 5]
+    assert (status, read((place / "mine").absolute()).space.trials) == (1, 5)
+    assert "has 5 trials by now, and may only have more, not 4" in said
 
 
 @pytest.mark.parametrize(

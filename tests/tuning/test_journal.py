@@ -43,8 +43,8 @@ class RayTrial:
 class RaySearch:
     """A search's process; another one on the same folder is the search that goes on."""
 
-    def __init__(self, trials, space, keep=1) -> None:
-        self.journal, self.trials = Journal(trials, space, keep), []
+    def __init__(self, trials, space, keep=1, first=1) -> None:
+        self.journal, self.trials = Journal(trials, space, keep, first), []
 
     def trial(self, number) -> RayTrial:
         return RayTrial(number, self.journal, self.trials)
@@ -58,6 +58,21 @@ def search(trials, space_of):
     begun = RaySearch(trials, space_of())
     begun.step()
     return begun
+
+
+def test_trials_of_an_earlier_part_of_the_search_stay_and_those_that_nobody_knows_go(trials, space_of, add):
+    for number in (1, 2, 3, 4):
+        add(number, 200.0)
+    part = RaySearch(trials, space_of(), first=4)
+    part.step()
+    part.trial(9).start()
+
+    assert [(record.id, record.number) for record in trials.all()] == [
+        ("trial-1", 1),
+        ("trial-2", 2),
+        ("trial-3", 3),
+        ("trial-9", 4),
+    ]
 
 
 def state(trials, number=1):
