@@ -67,7 +67,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--gpus-per-worker", metavar="N", type=gpu_share, help="0, 1, or a share of one GPU, as 0.5 (0)"
     )
     parser.add_argument("--concurrent", metavar="N", type=positive, help="trials at once (as many as there is room)")
-    parser.add_argument("--mlflow", metavar="URI", help="log to this MLflow server or folder as well")
+    parser.add_argument("--mlflow", metavar="URI", help="log to this MLflow server or database as well")
     parser.add_argument("--best", metavar="K", type=positive, help="train the K best trials in full, to compare them")
     parser.add_argument("--export", metavar="NAME", help="train the winner on all pictures, and install it as NAME")
     parser.set_defaults(run=run_tune, extra="tune", runs_models=True)
@@ -154,13 +154,14 @@ def _check(arguments: argparse.Namespace, study: Study, *, begins: bool) -> list
     """Find what is wrong before anything starts, the quick things first; give the loggers that are asked for."""
     from cl2cm_plugin.encoder import model_store
     from tuning.beforehand import check_data, check_room, check_storage, check_workers
+    from tuning.mlflow_log import mlflow_logger
     from tuning.search_folder import check_is_own, is_begun
 
     if arguments.export:
         model_store.check_name(arguments.export)
     check_room(study.resources, granted())
     check_workers(study)
-    loggers = _loggers(arguments)
+    loggers = [mlflow_logger(arguments.mlflow)] if arguments.mlflow else []
     if begins:
         check_is_own(study, resume=arguments.resume)
     if begins and not is_begun(study.storage):
@@ -225,18 +226,6 @@ def _concurrent(arguments: argparse.Namespace, study: Study, console: Console) -
         # It may be one that grows.
         _say(console, "The cluster has no room for a trial now, and the search waits until it has.")
     return int(arguments.concurrent or max(1, min(rooms)))
-
-
-def _loggers(arguments: argparse.Namespace) -> list[Any]:
-    if not arguments.mlflow:
-        return []
-    try:
-        import mlflow  # noqa: F401
-    except ModuleNotFoundError:
-        raise UserError("--mlflow needs the Python package mlflow: pip install mlflow") from None
-    from ray.air.integrations.mlflow import MLflowLoggerCallback
-
-    return [MLflowLoggerCallback(tracking_uri=arguments.mlflow, experiment_name="cl2cm")]
 
 
 def _absolute(data: str) -> str:
