@@ -52,16 +52,16 @@ def media_features(
     """
     cache = FeatureCache("regions" if regions else "images", fingerprint(backbone))
     keys = [_key(file, frames) for file in files]
-    missing = {key: file for key, file in zip(keys, files, strict=True) if key not in cache.rows}
-    # Convolutions are a third faster in this layout; a copy, since it could not be saved.
-    tower = copy.deepcopy(tower).to(memory_format=torch.channels_last) if missing else tower
-    key_of = {file: key for key, file in missing.items()}
-    title = f"Features of {len(missing)} files"
-    compute = partial(_regions if regions else _forward, tower)
-    for rows in frame_rows(list(key_of), compute, title, _BATCH, frames):
-        # A single row without its axis: so it stands in the caches of earlier versions too.
-        cache.add({key_of[file]: row[0] if len(row) == 1 else row for file, row in rows.items()})
-    cache.flush()
+    with cache.filling(keys):
+        missing = {key: file for key, file in zip(keys, files, strict=True) if key not in cache.rows}
+        # Convolutions are a third faster in this layout; a copy, since it could not be saved.
+        tower = copy.deepcopy(tower).to(memory_format=torch.channels_last) if missing else tower
+        key_of = {file: key for key, file in missing.items()}
+        title = f"Features of {len(missing)} files"
+        compute = partial(_regions if regions else _forward, tower)
+        for rows in frame_rows(list(key_of), compute, title, _BATCH, frames):
+            # A single row without its axis: so it stands in the caches of earlier versions too.
+            cache.add({key_of[file]: row[0] if len(row) == 1 else row for file, row in rows.items()})
     return [_with_frames(cache.rows[key], 3 if regions else 2) for key in keys]
 
 

@@ -147,15 +147,17 @@ class FrozenParts:
         precision = ["bfloat16"] if self._in_bfloat16 else []
         cache = FeatureCache(kind, digest([self.text_key, text.layers_hash(), *precision]))
         keys = {sentence: digest([sentence]) for sentence in states}
-        missing = sorted((s for s, key in keys.items() if key not in cache.rows), key=lambda s: (len(states[s]), s))
-        starts = range(0, len(missing), _TEXTS_AT_ONCE)
-        title = f"{kind.capitalize()} states of {len(missing)} sentences"
-        for start in track(starts, title, disable=len(missing) < _SHOWN):
-            batch = missing[start : start + _TEXTS_AT_ONCE]
-            with torch.autocast("cpu", torch.bfloat16, enabled=self._in_bfloat16):
-                rows = compute([states[sentence] for sentence in batch])
-            cache.add({keys[sentence]: row.copy() for sentence, row in zip(batch, rows, strict=True)})
-        cache.flush()
+        with cache.filling(keys.values()):
+            missing = sorted(
+                (s for s, key in keys.items() if key not in cache.rows), key=lambda s: (len(states[s]), s)
+            )
+            starts = range(0, len(missing), _TEXTS_AT_ONCE)
+            title = f"{kind.capitalize()} states of {len(missing)} sentences"
+            for start in track(starts, title, disable=len(missing) < _SHOWN):
+                batch = missing[start : start + _TEXTS_AT_ONCE]
+                with torch.autocast("cpu", torch.bfloat16, enabled=self._in_bfloat16):
+                    rows = compute([states[sentence] for sentence in batch])
+                cache.add({keys[sentence]: row.copy() for sentence, row in zip(batch, rows, strict=True)})
         return {sentence: torch.from_numpy(cache.rows[key]) for sentence, key in keys.items()}
 
 

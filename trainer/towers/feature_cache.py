@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from filelock import FileLock
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
@@ -34,9 +36,24 @@ class FeatureCache:
         self._folder = _folder(kind, key)
         self._unsaved: dict[str, np.ndarray] = {}
         self._stored = _Stored()
-        for file in sorted(self._folder.glob("*.safetensors")):
-            self._stored.open(file)
+        self._stored.open_all(self._folder)
         self.rows: Mapping[str, np.ndarray] = self._stored
+
+    @contextmanager
+    def filling(self, keys: Iterable[str]) -> Iterator[None]:
+        """Compute what is missing alone: other runs that want the same wait, and find it then.
+
+        Args:
+            keys: The hashes of what is wanted; where all of it is there, nobody waits.
+        """
+        if all(key in self.rows for key in keys):
+            yield
+            return
+        self._folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(self._folder.with_name(f"{self._folder.name}.lock")):
+            self._stored.open_all(self._folder)
+            yield
+            self.flush()
 
     def add(self, rows: dict[str, np.ndarray]) -> None:
         """Keep some arrays; they reach the disk in bunches, at the latest with `flush`."""
@@ -66,8 +83,14 @@ class _Stored(Mapping[str, np.ndarray]):
     def __init__(self) -> None:
         self.added: dict[str, np.ndarray] = {}
         self._file_of: dict[str, Any] = {}
+        self._opened: set[Path] = set()
+
+    def open_all(self, folder: Path) -> None:
+        for file in sorted(set(folder.glob("*.safetensors")) - self._opened):
+            self.open(file)
 
     def open(self, file: Path) -> None:
+        self._opened.add(file)
         handle = safe_open(file, framework="numpy")
         self._file_of.update(dict.fromkeys(handle.keys(), handle))
 

@@ -14,7 +14,7 @@ from cl2cm_plugin.errors import UserError
 from trainer.towers.layers import TOKENS_AT_ONCE, apply_layer, frozen_layers, layers_of, of_similar_length, padded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -65,22 +65,25 @@ class FrozenText:
         if self._frozen is None:
             return self._token_ids(list(dict.fromkeys(texts)))
         keys = {text: hashlib.sha256(text.encode()).hexdigest() for text in dict.fromkeys(texts)}
-        computed: dict[str, np.ndarray] = {}
-        rows: Mapping[str, np.ndarray] = self._cache.rows if self._cache else computed
+        if self._cache is None:
+            computed: dict[str, np.ndarray] = {}
+            self._fill(keys, computed, computed.update)
+            return {text: torch.from_numpy(computed[key]) for text, key in keys.items()}
+        with self._cache.filling(keys.values()):
+            self._fill(keys, self._cache.rows, self._cache.add)
+        return {text: torch.from_numpy(self._cache.rows[key]) for text, key in keys.items()}
+
+    def _fill(
+        self, keys: dict[str, str], rows: Mapping[str, np.ndarray], add: Callable[[dict[str, np.ndarray]], None]
+    ) -> None:
+        """Compute the states that are not among some rows yet."""
         missing = sorted((text for text, key in keys.items() if key not in rows), key=lambda text: (len(text), text))
         with Progress(disable=len(missing) < _SHOWN) as progress:
             task = progress.add_task(f"Frozen states of {len(missing)} sentences", total=len(missing))
             for start in range(0, len(missing), _SENTENCES_AT_ONCE):
                 batch = missing[start : start + _SENTENCES_AT_ONCE]
-                states = {keys[text]: state for text, state in zip(batch, self._compute(batch), strict=True)}
-                if self._cache:
-                    self._cache.add(states)
-                else:
-                    computed.update(states)
+                add({keys[text]: state for text, state in zip(batch, self._compute(batch), strict=True)})
                 progress.advance(task, len(batch))
-        if self._cache:
-            self._cache.flush()
-        return {text: torch.from_numpy(rows[key]) for text, key in keys.items()}
 
     @torch.inference_mode()
     def _check_form(self) -> None:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import time
+from threading import Thread
+
 import numpy as np
 import pytest
 
@@ -48,3 +51,33 @@ def test_many_rows_reach_the_disk_by_themselves():
         cache.add({str(number): np.ones(2)})
 
     assert len(FeatureCache("images", "key").rows) == 512
+
+
+def fill(cache: FeatureCache, computed: list[str]) -> None:
+    with cache.filling(["a"]):
+        if "a" not in cache.rows:
+            computed.append("a")
+            time.sleep(0.2)
+            cache.add({"a": np.ones(2)})
+
+
+def test_of_two_that_want_the_same_one_computes_it_and_the_other_waits():
+    computed: list[str] = []
+    # Both have looked before either begins.
+    caches = [FeatureCache("images", "key") for _ in range(2)]
+    threads = [Thread(target=fill, args=(cache, computed)) for cache in caches]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert computed == ["a"]
+    assert all(cache.rows["a"].tolist() == [1, 1] for cache in caches)
+
+
+def test_who_wants_what_is_there_does_not_wait():
+    cache = FeatureCache("images", "key")
+    cache.add({"a": np.ones(2)})
+    cache.flush()
+    with cache.filling(["b"]):
+        fill(FeatureCache("images", "key"), [])
