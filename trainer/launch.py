@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import lightning as L
     from lightning.pytorch.callbacks import Callback
 
+    from trainer.evaluation.retrieval import Retrieval
     from trainer.recipe import Compute
 
 
@@ -29,14 +30,14 @@ class Phase:
         name: Its folder's name.
         number: Its place among the phases of the run, from 1.
         of: How many the run has.
-        measure: Gives the SumR of the model as it stands by language, on the dev cut; None where pictures and texts
-            do not share a space yet.
+        measure: Gives the figures of the model as it stands by language, on the dev cut; None where pictures and
+            texts do not share a space yet.
     """
 
     name: str
     number: int
     of: int
-    measure: Callable[[], dict[str, float]] | None = None
+    measure: Callable[[], dict[str, Retrieval]] | None = None
 
 
 class Launch:

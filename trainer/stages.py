@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from trainer.corpus.training_data import TrainingData
+    from trainer.evaluation.retrieval import Retrieval
     from trainer.launch import Launch
     from trainer.methods.cl2cm import Teacher
     from trainer.methods.stage import Stage
@@ -147,7 +148,7 @@ class Stages:
         folder: Path,
         name: str,
         validate: Callable[[], float],
-        measure: Callable[[], dict[str, float]] | None,
+        measure: Callable[[], dict[str, Retrieval]] | None,
     ) -> None:
         phases = self._recipe.phases
         listeners = self._launch.callbacks(Phase(name, phases.index(name) + 1, len(phases), measure))
@@ -198,7 +199,7 @@ class Stages:
 
         dev_states = cache(lambda: self._pooled(self._data.dev.texts))
 
-        def measure() -> dict[str, float]:
+        def measure() -> dict[str, Retrieval]:
             vectors = text_vectors(text, dev_states())
             return self._figures(lambda texts: np.stack([vectors[sentence].numpy() for sentence in texts]))
 
@@ -234,16 +235,17 @@ class Stages:
 
     def _dev_retrieval(self) -> float:
         """SumR between pictures and captions of the dev cut, mean of the languages."""
-        return float(np.mean(list(self._dev_figures().values())))
+        return float(np.mean([found.sum_r for found in self._dev_figures().values()]))
 
-    def _dev_figures(self) -> dict[str, float]:
-        """SumR between pictures and captions of the dev cut by language."""
+    def _dev_figures(self) -> dict[str, Retrieval]:
+        """Measure retrieval between pictures and captions of the dev cut by language."""
         return self._figures(self.embedder.texts)
 
-    def _figures(self, encode_texts: EncodeTexts) -> dict[str, float]:
+    def _figures(self, encode_texts: EncodeTexts) -> dict[str, Retrieval]:
         images = self.embedder.pictures(self._data.dev.files)
         return {
-            language: _sum_r(images, captions, encode_texts) for language, captions in self._data.dev.captions.items()
+            language: _retrieval(images, captions, encode_texts)
+            for language, captions in self._data.dev.captions.items()
         }
 
     def _dev_translation(self) -> float:
@@ -252,10 +254,10 @@ class Stages:
         for pairs in self._data.dev.pairs.values():
             sources = self.embedder.texts([source for source, _ in pairs])
             targets = [(row, target) for row, (_, target) in enumerate(pairs)]
-            figures.append(_sum_r(sources, targets, self.embedder.texts))
+            figures.append(_retrieval(sources, targets, self.embedder.texts).sum_r)
         return float(np.mean(figures))
 
 
-def _sum_r(gallery: np.ndarray, captions: list[tuple[int, str]], encode_texts: EncodeTexts) -> float:
+def _retrieval(gallery: np.ndarray, captions: list[tuple[int, str]], encode_texts: EncodeTexts) -> Retrieval:
     texts = encode_texts([text for _, text in captions])
-    return evaluate(gallery, texts, [row for row, _ in captions]).sum_r
+    return evaluate(gallery, texts, [row for row, _ in captions])

@@ -11,8 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from cl2cm_plugin.errors import UserError
+from tuning.objectives import words
 from tuning.winner import Confirmed, confirm, ranked
-from tuning.wording import aim, figure, values
+from tuning.wording import figure, values
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +48,7 @@ def compare(study: Study, trials: Trials, best: int, console: Console) -> Confir
     rows = json.dumps([asdict(candidate) for candidate in found], indent=1)
     _file(study).write_text(f"{rows}\n", encoding="utf-8")
     console.print(_table(found, study))
-    winner = ranked(found)[0]
+    winner = ranked(found, study.space.objectives[0])[0]
     if math.isnan(winner.mean):
         reason = winner.reason or "No run has a figure on the dev cut to choose by."
         raise UserError(f"There is no winner among the runs in {study.storage / 'confirmed'}. {reason}")
@@ -72,8 +73,9 @@ def _file(study: Study) -> Path:
 
 
 def _table(found: list[Confirmed], study: Study) -> Table:
-    drawn = Table("recipe", aim(study.space.objectives[0]), "values")
-    for candidate in ranked(found):
+    objective = study.space.objectives[0]
+    drawn = Table("recipe", words(objective), "values")
+    for candidate in ranked(found, objective):
         said = candidate.reason or values(candidate.chosen) or "its own"
         drawn.add_row(*map(Text, (candidate.name, in_full(candidate), said)))
     return drawn

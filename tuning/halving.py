@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ray.tune.schedulers import ASHAScheduler
 
+from tuning.objectives import lower_is_better
 from tuning.task import PROGRESS
 from tuning.trials import Trials
 
@@ -21,7 +22,7 @@ class RememberingHalving(ASHAScheduler):
 
     Args:
         pruning: Grace and factor.
-        objective: The figure that decides; higher is better.
+        objective: The figure that decides.
         folder: The folder of trials.
     """
 
@@ -29,7 +30,7 @@ class RememberingHalving(ASHAScheduler):
         super().__init__(
             time_attr=PROGRESS,
             metric=objective,
-            mode="max",
+            mode="min" if lower_is_better(objective) else "max",
             max_t=100,
             grace_period=pruning.grace,
             reduction_factor=pruning.factor,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from ray import tune
 
-from tuning.task import FAILED, FINISHED, NETWORK_SECONDS, PHASE, PROGRESS, SUM_R, TEXTS_PER_SECOND
+from tuning.objectives import is_known
+from tuning.task import FAILED, FINISHED, NETWORK_SECONDS, PHASE, PROGRESS
 from tuning.trials import OUT_OF_TIME, PRUNED, RUNNING, TrialRecord, Trials
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class Journal(tune.Callback):
 
     def _take(self, record: TrialRecord, result: dict[str, Any]) -> dict[str, float]:
         """Write a report into a record, and pick its figures; a failure changes nothing but the reason."""
-        figures = {name: float(value) for name, value in result.items() if name.startswith((SUM_R, TEXTS_PER_SECOND))}
+        figures = {name: float(value) for name, value in result.items() if is_known(name)}
         record.figures |= {name: value for name, value in figures.items() if not math.isnan(value)}
         record.reason = str(result.get(FAILED, ""))
         if not record.reason:

@@ -14,10 +14,11 @@ from optuna.importance import FanovaImportanceEvaluator
 from optuna.trial import TrialState
 from optuna.visualization import matplotlib as drawn
 
+from tuning.objectives import direction, words
 from tuning.parameters import Choices, label
 from tuning.task import FINISHED
 from tuning.trials import OUT_OF_TIME, PRUNED
-from tuning.wording import aim, short_names, shown
+from tuning.wording import short_names, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +53,7 @@ def study_of(space: Space, records: list[TrialRecord], objectives: list[str]) ->
         A study in memory, its parameters under short names, its trials under the search's numbers.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    study = optuna.create_study(directions=["maximize"] * len(objectives))
+    study = optuna.create_study(directions=[direction(objective) for objective in objectives])
     for record in records:
         while len(study.get_trials(deepcopy=False)) < record.number:
             # Optuna counts from 0 and without gaps, a search from 1 and over trials that have no figure.
@@ -98,16 +99,16 @@ def draw(study: optuna.Study, objectives: list[str], folder: Path) -> list[Path]
     Returns:
         The pictures.
     """
-    first = {"target_name": aim(objectives[0]), **_first_objective(study)}
+    first = {"target_name": words(objectives[0]), **_first_objective(study)}
     plots: dict[str, Callable[[], Any]] = {}
     if _complete(study):
         plots["history"] = lambda: drawn.plot_optimization_history(study, **first)
     if _vary(study):
         plots["importance"] = lambda: drawn.plot_param_importances(study, evaluator=_evaluator(), **first)
         plots["parallel-coordinates"] = lambda: _parallel_coordinates(study, first)
-        plots["response"] = lambda: _response(study, aim(objectives[0]))
+        plots["response"] = lambda: _response(study, words(objectives[0]))
     if _complete(study) and len(objectives) in (2, 3):
-        plots["pareto-front"] = lambda: drawn.plot_pareto_front(study, target_names=list(map(aim, objectives)))
+        plots["pareto-front"] = lambda: drawn.plot_pareto_front(study, target_names=list(map(words, objectives)))
     with warnings.catch_warnings():
         # Optuna calls its plots experimental.
         warnings.simplefilter("ignore")

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from rich.live import Live
 from rich.text import Text
 
+from tuning.objectives import words
 from tuning.table import live
 from tuning.task import FAILED
 from tuning.trials import RUNNING
-from tuning.wording import aim, duration, figure, values
+from tuning.wording import duration, figure, values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,7 +80,7 @@ class Log:
         if record.state == RUNNING:
             return f"trial {record.number} begins: {values(record.chosen)}"
         objectives = self._space.objectives
-        figures = ", ".join(f"{aim(name)} {figure(record.figure(name))}" for name in objectives)
+        figures = ", ".join(f"{words(name)} {figure(record.figure(name))}" for name in objectives)
         said = " ".join(record.reason.split()) if record.state == FAILED else figures
         best = next(iter(self._trials.ranked(objectives[0])), None)
         leads = f", best {figure(best.figure(objectives[0]))} in trial {best.number}" if best else ""

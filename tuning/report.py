@@ -7,10 +7,11 @@ import re
 from typing import TYPE_CHECKING
 
 from tuning.comparison import compared, in_full
+from tuning.objectives import words
 from tuning.task import FAILED, NETWORK_SECONDS, PHASE, SHARED_PHASES, TEXTS_PER_SECOND
 from tuning.trials import STATES
 from tuning.winner import ranked
-from tuning.wording import aim, counted, duration, figure, short_names, shown, values
+from tuning.wording import counted, duration, figure, short_names, shown, values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,7 +73,7 @@ def _parts(study: Study, trials: Trials, folder: Path) -> list[str]:
         _trials(trials.ranked(space.objectives[0])[:_BEST], study),
         f"No other trial beats these in every objective: {', '.join(map(str, front))}." if front else "",
         "## What mattered",
-        _importances(plots.importances(proposed)),
+        _importances(plots.importances(proposed), space.objectives[0]),
         *(f"![{plots.CAPTIONS[file.stem]}]({file.name})" for file in pictures),
         _failures(records),
     ]
@@ -118,7 +119,8 @@ def _sharing(study: Study, trials: Trials, records: list[TrialRecord]) -> str:
 def _confirmed(study: Study, found: list[Confirmed]) -> str:
     if not found:
         return ""
-    candidates = ranked(found)
+    objective = study.space.objectives[0]
+    candidates = ranked(found, objective)
     rows = [
         (
             candidate.name,
@@ -128,7 +130,7 @@ def _confirmed(study: Study, found: list[Confirmed]) -> str:
         )
         for candidate in candidates
     ]
-    table = _markdown(("recipe", aim(study.space.objectives[0]), "by seed", "values"), rows)
+    table = _markdown(("recipe", words(objective), "by seed", "values"), rows)
     seeds = counted(len(study.space.confirm.seeds), "seed")
     said = (
         f"The base recipe and the best trials, trained in full with {seeds}, the dev cut still kept back. The winner "
@@ -139,7 +141,7 @@ def _confirmed(study: Study, found: list[Confirmed]) -> str:
 
 def _trials(best: list[TrialRecord], study: Study) -> str:
     names = short_names(list(study.space.parameters))
-    head = ("trial", *map(aim, study.space.objectives), "time", *names.values())
+    head = ("trial", *map(words, study.space.objectives), "time", *names.values())
     rows = [
         (
             str(trial.number),
@@ -152,12 +154,12 @@ def _trials(best: list[TrialRecord], study: Study) -> str:
     return _markdown(head, rows) if rows else "No trial came to an end."
 
 
-def _importances(found: dict[str, float]) -> str:
+def _importances(found: dict[str, float], objective: str) -> str:
     if not found:
         return "Too few trials came to an end to say which parameters matter, or all have the same figure."
     rows = [(name, f"{share:.2f}") for name, share in found.items()]
     table = _markdown(("parameter", "importance"), rows)
-    return f"Share of the variance of SumR that each parameter explains (fANOVA).\n\n{table}"
+    return f"Share of the variance of {words(objective)} that each parameter explains (fANOVA).\n\n{table}"
 
 
 def _failures(records: list[TrialRecord]) -> str:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import optuna
 from ray.tune.search.optuna import OptunaSearch
 
+from tuning.objectives import direction, lower_is_better
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -30,11 +32,12 @@ def sampler(space: Space, past: Sequence[TrialRecord] = ()) -> OptunaSearch:
     """
     distributions: dict[str, Any] = {name: parameter.distribution for name, parameter in space.parameters.items()}
     several, defaults = len(space.objectives) > 1, space.defaults()
+    modes = ["min" if lower_is_better(objective) else "max" for objective in space.objectives]
     begins = not past and len(defaults) == len(distributions)
     return OptunaSearch(
         distributions,
         metric=list(space.objectives) if several else space.objectives[0],
-        mode=["max"] * len(space.objectives) if several else "max",
+        mode=modes if several else modes[0],
         points_to_evaluate=[defaults] if begins else None,
         # Another seed than before, or what is drawn at random would come again.
         sampler=_SAMPLERS[space.sampler](seed=space.seed + len(past)),
@@ -46,7 +49,8 @@ def sampler(space: Space, past: Sequence[TrialRecord] = ()) -> OptunaSearch:
 def _told(space: Space, distributions: dict[str, Any], past: Sequence[TrialRecord]) -> optuna.storages.InMemoryStorage:
     """Write down what earlier trials found, where Optuna looks for it."""
     storage = optuna.storages.InMemoryStorage()
-    study = optuna.create_study(storage=storage, study_name=_STUDY, directions=["maximize"] * len(space.objectives))
+    directions = [direction(objective) for objective in space.objectives]
+    study = optuna.create_study(storage=storage, study_name=_STUDY, directions=directions)
     for record in past:
         values = [record.figure(objective) for objective in space.objectives]
         if not any(map(math.isnan, values)):

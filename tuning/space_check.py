@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ValidationError
 
 from cl2cm_plugin.errors import UserError
+from tuning.objectives import language_of
 from tuning.parameters import Parameter, Range, label
-from tuning.task import SUM_R
 
 if TYPE_CHECKING:
     from trainer.recipe import Recipe
@@ -50,8 +50,8 @@ def check(space: Space, name: str) -> None:
         )
     known = [base.source_language, *base.target_languages]
     for objective in space.objectives:
-        language = objective.removeprefix(f"{SUM_R}.")
-        if language != objective and language not in known:
+        language = language_of(objective)
+        if language is not None and language not in known:
             raise UserError(f"The space {name} aims at {objective}, but its recipe learns from {', '.join(known)}.")
     found = (_parameter(space, base, line, parameter) for line, parameter in space.parameters.items())
     # Parameters are tried with the confirmation's lines, too: where these are wrong themselves, they alone are named.

@@ -12,9 +12,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from tuning.objectives import words
 from tuning.task import FAILED
 from tuning.trials import RUNNING, STATES, TrialRecord
-from tuning.wording import aim, duration, figure, values
+from tuning.wording import duration, figure, values
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -69,7 +70,7 @@ class Standing:
     def _table(self, records: list[TrialRecord]) -> Table:
         """Draw trials, a line each: what there is no room for is cut."""
         drawn = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, expand=True)
-        for name in ("trial", "state", "done", *map(aim, self.space.objectives), "time"):
+        for name in ("trial", "state", "done", *map(words, self.space.objectives), "time"):
             drawn.add_column(name, justify="left" if name == "state" else "right", no_wrap=True)
         drawn.add_column("values, or why it failed", no_wrap=True, overflow="ellipsis", ratio=1)
         for record in records:
@@ -85,7 +86,7 @@ class Standing:
         lines = []
         if self.best:
             reached = figure(self.best.figure(self.space.objectives[0]))
-            said = f"Best: trial {self.best.number}, {aim(self.space.objectives[0])} {reached}: "
+            said = f"Best: trial {self.best.number}, {words(self.space.objectives[0])} {reached}: "
             lines.append(Text(said + values(self.best.chosen), style=_BEST))
         reasons: dict[str, list[str]] = {}
         for record in self.records:

@@ -14,6 +14,7 @@ import shutil
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tuning.objectives import worth
 from tuning.reports import Reports
 from tuning.task import FAILED, FINISHED, PHASE, PROGRESS
 
@@ -84,7 +85,7 @@ class Trials:
         """List what has a figure and went to its end, the best first."""
         ended = [trial for trial in self.all() if trial.state in (FINISHED, OUT_OF_TIME)]
         known = [trial for trial in ended if not math.isnan(trial.figure(objective))]
-        return sorted(known, key=lambda trial: (-trial.figure(objective), trial.number))
+        return sorted(known, key=lambda trial: (-worth(objective, trial.figure(objective)), trial.number))
 
     def reports(self, trial: TrialRecord) -> list[dict[str, Any]]:
         """Read every report of a trial, in order; one that came again, because a worker died, counts once."""

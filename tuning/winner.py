@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cl2cm_plugin.errors import UserError
+from tuning.objectives import worth
 from tuning.reports import Reports
 from tuning.trial import run
 
@@ -57,9 +58,9 @@ class Confirmed:
         return self.name.replace(" ", "-")
 
 
-def ranked(candidates: list[Confirmed]) -> list[Confirmed]:
+def ranked(candidates: list[Confirmed], objective: str) -> list[Confirmed]:
     """Sort candidates, the best first: of equal ones the earlier, and those without a figure last."""
-    return sorted(candidates, key=lambda candidate: math.inf if math.isnan(candidate.mean) else -candidate.mean)
+    return sorted(candidates, key=lambda one: math.inf if math.isnan(one.mean) else -worth(objective, one.mean))
 
 
 def confirm(study: Study, best: list[TrialRecord]) -> Iterator[Confirmed]:

@@ -7,15 +7,7 @@ import math
 from datetime import timedelta
 from typing import Any
 
-from tuning.task import SUM_R, TEXTS_PER_SECOND
-
 _WORDS = {None: "none", True: "true", False: "false"}
-
-
-def aim(objective: str) -> str:
-    """Name an objective: SumR, SumR of one language, or speed."""
-    names = {SUM_R: "SumR", TEXTS_PER_SECOND: "texts a second"}
-    return names.get(objective) or f"SumR {objective.removeprefix(f'{SUM_R}.')}"
 
 
 def figure(value: float) -> str:

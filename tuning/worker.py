@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 import torch.distributed as dist
 from lightning.pytorch.callbacks import Callback
@@ -22,6 +21,7 @@ from cl2cm_plugin.errors import UserError
 from trainer.console import quiet_libraries
 from trainer.launch import Launch, Phase
 from trainer.recipe import Recipe
+from tuning.objectives import measured
 from tuning.reports import Reports
 from tuning.task import (
     FINISHED,
@@ -36,10 +36,11 @@ from tuning.task import (
 from tuning.training_on import train as train_on
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import lightning as L
 
+    from trainer.evaluation.retrieval import Retrieval
     from trainer.fit import Run
 
 _TEXTS_TIMED = 512
@@ -82,8 +83,8 @@ def _sentence(error: Exception) -> str:
 
 def _train(task: Task) -> None:
     recipe = Recipe.model_validate(task.recipe)
-    launch = RayLaunch(recipe, Path(task.folder))
-    launch.report_end(train_on(recipe, task, launch), task.objectives)
+    launch = RayLaunch(recipe, Path(task.folder), task.objectives)
+    launch.report_end(train_on(recipe, task, launch))
 
 
 class RayLaunch(Launch):
@@ -92,11 +93,12 @@ class RayLaunch(Launch):
     Args:
         recipe: The recipe in training.
         folder: The run's folder, where the first worker notes every report.
+        objectives: The figures that the search aims at.
     """
 
-    def __init__(self, recipe: Recipe, folder: Path) -> None:
+    def __init__(self, recipe: Recipe, folder: Path, objectives: Sequence[str] = (SUM_R,)) -> None:
         super().__init__(recipe.compute)
-        self._recipe = recipe
+        self._recipe, self._objectives = recipe, objectives
         self._reports = Reports(folder)
         self.network_clock = Clock()
         self.is_first = train.get_context().get_world_rank() == 0
@@ -137,30 +139,30 @@ class RayLaunch(Launch):
             yield
             _wait_for_all()
 
-    def report(self, phase: Phase, share: float, figures: dict[str, float]) -> None:
+    def report(self, phase: Phase, share: float, found: dict[str, Retrieval]) -> None:
         """Tell the search how a phase stands; every worker does so at the same time.
 
         Args:
             phase: The phase.
             share: How much of it is done, from 0 to 1.
-            figures: SumR on the dev cut by language.
+            found: What was measured on the dev cut by language.
         """
         progress = 100 * (phase.number - 1 + share) / phase.of
         targets = self._recipe.target_languages or [self._recipe.source_language]
         metrics: dict[str, Any] = {PROGRESS: progress, PHASE: phase.name, TEXTS_PER_SECOND: math.nan}
-        metrics[SUM_R] = float(np.mean([figures.get(language, math.nan) for language in targets]))
-        metrics |= {f"{SUM_R}.{language}": figure for language, figure in figures.items()}
+        wanted = dict.fromkeys([SUM_R, *(f"{SUM_R}.{language}" for language in found), *self._objectives])
+        metrics |= {name: measured(name, found, targets) for name in wanted if name != TEXTS_PER_SECOND}
         metrics[NETWORK_SECONDS] = round(self.network_clock.seconds, 1)
         if self.is_first:
             self._reports.add(metrics)
         train.report(metrics)
 
-    def report_end(self, run: Run, objectives: tuple[str, ...]) -> None:
+    def report_end(self, run: Run) -> None:
         """Tell the search the figures of the finished run."""
         known = self._reports.best_of_last_phase() if self.keeps_best else self._reports.last()
         # A search wants each of its objectives, also of a run in which nothing could be measured.
-        metrics = dict.fromkeys(objectives, math.nan) | known | {PROGRESS: 100.0, PHASE: FINISHED}
-        if TEXTS_PER_SECOND in objectives and self.is_first:
+        metrics = dict.fromkeys(self._objectives, math.nan) | known | {PROGRESS: 100.0, PHASE: FINISHED}
+        if TEXTS_PER_SECOND in self._objectives and self.is_first:
             metrics[TEXTS_PER_SECOND] = _texts_per_second(run)
         if self.is_first:
             self._reports.add(metrics)

@@ -99,6 +99,12 @@ def test_nobody_is_stopped_before_the_grace_is_over(trials):
     assert halving.report(1, 40.0, 40.0) == "STOP"
 
 
+def test_of_ranks_the_highest_are_stopped(trials):
+    halving = RememberingHalving(Pruning(grace=34, factor=3), "text_to_image.median_rank", trials.folder)
+
+    assert (halving.metric, halving._metric_op) == ("text_to_image.median_rank", -1)
+
+
 def test_what_has_no_figure_stops_nobody_and_is_not_stopped(trials):
     halving = Halving(trials, Pruning(grace=34, factor=3))
 

@@ -71,3 +71,15 @@ def test_a_past_without_figures_teaches_nothing_and_stops_nothing(objectives, sp
     assert [trial.values for trial in study.trials] == [
         [found[name] for name in objectives] for _ in range(2 if len(objectives) == 1 else 1)
     ]
+
+
+def test_ranks_are_searched_downwards(space_of, add):
+    rank = "text_to_image.median_rank"
+    space = space_of(objectives=[rank])
+    # The lowest are at the low end of the range, or at the high one.
+    low, high = (
+        [add(number, figures={rank: sign * number}) for number in range(1, 11) for _ in range(3)] for sign in (1, -1)
+    )
+
+    assert sampler(space)._mode == "min"
+    assert sum(proposed(space, low)) < 0.8 * sum(proposed(space, high))

@@ -214,9 +214,10 @@ def test_every_wrong_parameter_is_named(sentence):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"objectives": ["speed"]}, "'speed' is no objective: sum_r, sum_r.<language> or texts_per_second"),
+        ({"objectives": ["speed"]}, "'speed' is no objective: sum_r, text_to_image.r1 .*median_rank"),
         ({"objectives": ["sum_r.fr"]}, "aims at sum_r.fr, but its recipe learns from en, de"),
         ({"objectives": ["sum_r."]}, "aims at sum_r., but"),
+        ({"objectives": ["text_to_image.r1.fr"]}, "aims at text_to_image.r1.fr, but its recipe learns from en, de"),
         ({"objectives": ["texts_per_second", "sum_r"]}, "put sum_r before it"),
         ({"objectives": ["sum_r", "sum_r"]}, "an objective is there twice"),
         ({"objectives": []}, "objectives: it is empty"),
@@ -268,7 +269,7 @@ def test_pruning_is_switched_off_however_yaml_reads_the_word(load):
     assert [load(f"{text}pruning: {off}\n").pruning for off in ("off", "false", "null")] == [None] * 3
 
 
-@pytest.mark.parametrize("objective", ["sum_r", "sum_r.de", "sum_r.en"])
+@pytest.mark.parametrize("objective", ["sum_r", "sum_r.de", "sum_r.en", "text_to_image.r1", "image_to_text.r5.en"])
 def test_an_objective_is_a_mean_or_a_language_of_the_recipe(objective, load):
     assert load(objectives=[objective, "texts_per_second"]).objectives == [objective, "texts_per_second"]
 

@@ -35,6 +35,13 @@ def test_what_ran_to_its_end_is_ranked_by_its_figure_and_the_earlier_first(trial
     assert trials.ranked("sum_r.fr") == []
 
 
+def test_of_ranks_the_lowest_comes_first(trials, add):
+    for number, rank in ((1, 4.0), (2, 3.0), (3, 5.0)):
+        add(number, figures={"text_to_image.median_rank": rank})
+
+    assert [trial.number for trial in trials.ranked("text_to_image.median_rank")] == [2, 1, 3]
+
+
 @pytest.mark.parametrize(
     "text", ["", "{", "null", "[]", '{"id": "a"}', '{"id": "a", "number": 1, "chosen": {}, "x": 1}']
 )

@@ -162,7 +162,13 @@ def test_one_seed_has_no_spread_and_equal_candidates_keep_their_order():
     one, other, none = Confirmed("one", {}, [5.0]), Confirmed("other", {}, [5.0]), Confirmed("none", {}, [])
 
     assert math.isnan(one.spread)
-    assert ranked([none, one, other]) == [one, other, none]
+    assert ranked([none, one, other], "sum_r") == [one, other, none]
+
+
+def test_the_winner_by_rank_is_the_one_with_the_lowest():
+    low, high, none = Confirmed("low", {}, [2.0]), Confirmed("high", {}, [5.0]), Confirmed("none", {}, [])
+
+    assert ranked([high, none, low], "text_to_image.median_rank") == [low, high, none]
 
 
 def test_candidates_are_told_one_by_one(add, runs, study, trials):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from trainer.corpus.captioned_media import CaptionedMedia
+    from trainer.evaluation.retrieval import Retrieval
     from trainer.recipe import Recipe
 
     Encode = Callable[[Sequence[str]], np.ndarray]
@@ -74,23 +75,23 @@ class DevFigures:
         """Every caption with its translation, in a fixed order."""
         return [f"{source}\t{target}" for pairs in self._dev.pairs.values() for source, target in pairs]
 
-    def by_language(self) -> dict[str, float]:
-        """SumR between pictures and captions by language."""
+    def by_language(self) -> dict[str, Retrieval]:
+        """Measure retrieval between pictures and captions by language."""
         images = self._pictures(self._dev.files)
-        return {language: self._sum_r(images, captions) for language, captions in self._dev.captions.items()}
+        return {language: self._retrieval(images, captions) for language, captions in self._dev.captions.items()}
 
     def retrieval(self) -> float:
         """SumR between pictures and captions, mean of the languages."""
-        return float(np.mean(list(self.by_language().values())))
+        return float(np.mean([found.sum_r for found in self.by_language().values()]))
 
     def translation(self) -> float:
         """SumR between captions and translations, mean of the languages."""
         figures = []
         for pairs in self._dev.pairs.values():
             sources = self._texts([source for source, _ in pairs])
-            figures.append(self._sum_r(sources, [(row, target) for row, (_, target) in enumerate(pairs)]))
+            figures.append(self._retrieval(sources, [(row, target) for row, (_, target) in enumerate(pairs)]).sum_r)
         return float(np.mean(figures))
 
-    def _sum_r(self, gallery: np.ndarray, captions: list[tuple[int, str]]) -> float:
+    def _retrieval(self, gallery: np.ndarray, captions: list[tuple[int, str]]) -> Retrieval:
         texts = self._texts([text for _, text in captions])
-        return evaluate(gallery, texts, [row for row, _ in captions]).sum_r
+        return evaluate(gallery, texts, [row for row, _ in captions])
