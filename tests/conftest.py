@@ -20,6 +20,20 @@ REPOSITORY = Path(__file__).parents[1]
 _FOREIGN_SETTINGS = ("HF_", "HUGGINGFACE_", "SENTENCE_TRANSFORMERS_HOME", "TRANSFORMERS_")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let tests that fork come first: an export leaves torch with threads that a fork does not carry over."""
+    items.sort(key=lambda item: item.get_closest_marker("forks") is None)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip tests that fork where a recipe's devices would be GPUs."""
+    if item.get_closest_marker("forks"):
+        import torch
+
+        if torch.cuda.is_available():
+            pytest.skip("devices would be GPUs here")
+
+
 @pytest.fixture(scope="session")
 def tiny_model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random two-tower model named ``cl2cm-tiny``: 8 dimensions, stock modules, built offline. Do not change it."""

@@ -109,9 +109,8 @@ def test_the_new_language_comes_closer_to_the_old_vectors_of_its_sources(add, mo
     assert added.measured.before == pytest.approx(cosines(before, sources).mean(), abs=0.01)
 
 
+@pytest.mark.forks
 def test_two_processes_learn_a_language_as_one_does(add, czech):
-    if torch.cuda.is_available():
-        pytest.skip("devices would be GPUs here")
     pairs = czech / "pairs" / "en-cs.tsv"
     # One batch an epoch, of seven pairs: the shares of the processes differ.
     pairs.write_text("\n".join(pairs.read_text(encoding="utf-8").splitlines()[:-1]) + "\n", encoding="utf-8")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import torch
 import yaml
 from sentence_transformers import SentenceTransformer
 
@@ -39,19 +38,17 @@ def train(text_backbone: Path, image_backbone: Path, colours: Path) -> Callable[
     return run
 
 
+@pytest.mark.forks
 @pytest.mark.parametrize("patience", [0, 3])
 def test_two_processes_end_in_the_weights_of_one(patience, train, tmp_path):
-    if torch.cuda.is_available():
-        pytest.skip("devices would be GPUs here")
     one, two = (vectors(train(tmp_path / str(devices), devices, patience)) for devices in (1, 2))
 
     np.testing.assert_allclose(two, one, atol=1e-5)
 
 
+@pytest.mark.forks
 @pytest.mark.timeout(120)
 def test_a_process_without_a_translation_keeps_nobody_waiting(train, colours, tmp_path):
-    if torch.cuda.is_available():
-        pytest.skip("devices would be GPUs here")
     pairs = colours / "pairs" / "en-de.tsv"
     header, *lines = pairs.read_text(encoding="utf-8").splitlines()
     # Two of six pictures have translations: in some epoch both are with one process.
@@ -62,6 +59,7 @@ def test_a_process_without_a_translation_keeps_nobody_waiting(train, colours, tm
     np.testing.assert_allclose(two, one, atol=1e-5)
 
 
+@pytest.mark.forks
 @pytest.mark.parametrize("compute", [{}, {"devices": 2, "precision": "bfloat16"}])
 def test_the_papers_recipe_runs_on_tiny_models(compute, text_backbone, image_backbone, colours, tmp_path):
     values = yaml.safe_load(files("trainer.recipes").joinpath("paper.yaml").read_text(encoding="utf-8"))

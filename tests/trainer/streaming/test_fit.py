@@ -105,10 +105,9 @@ def test_workers_change_nothing(recipe_of, opened, tmp_path):
     np.testing.assert_array_equal(*map(picture_vector, runs))
 
 
+@pytest.mark.forks
 @pytest.mark.parametrize("patience", [0, 3])
 def test_two_processes_end_in_the_weights_of_one(patience, recipe_of, opened, tmp_path):
-    if torch.cuda.is_available():
-        pytest.skip("devices would be GPUs here")
     # One batch an epoch: then both train on the same one, whatever the order.
     quiet = {"cross_modal": {"feature_dropout": 0}, "batch_size": 64, "epochs": 3, "patience": patience}
     assert opened.pictures.comes_apart(2)
@@ -163,9 +162,8 @@ def test_a_damaged_picture_is_left_out_counted_and_told(recipe_of, sharded, tmp_
     assert np.isfinite(vectors(run)).all()
 
 
+@pytest.mark.forks
 def test_every_process_tells_of_its_damaged_pictures(recipe_of, sharded, tmp_path, damage):
-    if torch.cuda.is_available():
-        pytest.skip("devices would be GPUs here")
     damage(sharded, {"red", "green", "blue", "white"})
 
     fit(recipe_of(devices=2), shards.read(sharded), tmp_path / "run")
