@@ -82,13 +82,16 @@ def _lost(collection: Collection, ids: set[UUID], vectors: Sequence[str], *, tho
     The index is a graph: where it lost objects, others may be left without a way that leads to them. So if one object
     is lost, all others are searched for one by one, which takes some milliseconds each.
     """
-    missing = _absent(collection, ids, vectors)
-    got_on = time.monotonic()
-    while missing and _is_indexing(collection) and time.monotonic() - got_on < _STANDSTILL:
-        time.sleep(_POLL)
+    missing, done, got_on = ids, False, time.monotonic()
+    while True:
+        # Asked before the look, and twice: what arrives between the two is no loss.
+        was_done, done = done, not _is_indexing(collection)
         before, missing = missing, _absent(collection, missing, vectors)
         if len(missing) < len(before):
             got_on = time.monotonic()
+        if not missing or (was_done and done) or time.monotonic() - got_on >= _STANDSTILL:
+            break
+        time.sleep(_POLL)
     if missing or thorough:
         missing |= _out_of_reach(collection, ids - missing, vectors)
     return missing

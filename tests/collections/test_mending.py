@@ -145,6 +145,21 @@ def test_an_index_that_is_filled_in_the_background_is_waited_for(collection, ids
     assert anew.sent == [{ids[49]}]
 
 
+def test_an_index_that_is_done_right_after_it_was_looked_at_is_looked_at_again(collection, ids, anew):
+    collection.absent["picture"] = set(ids[:9])
+    look = collection.near_vector
+
+    def looking(*arguments, **options):
+        found = look(*arguments, **options)
+        collection.absent["picture"] = set()
+        return found
+
+    collection.near_vector = looking
+
+    assert mend(collection, ids, VECTORS, anew) == set()
+    assert anew.sent == []
+
+
 def test_an_index_that_does_not_get_on_is_not_waited_for_longer(collection, ids, anew, monkeypatch):
     monkeypatch.setattr(mending, "_STANDSTILL", 0.01)
     collection.absent["picture"] = set(ids[:2])
