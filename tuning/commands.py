@@ -126,12 +126,11 @@ def _study(arguments: argparse.Namespace) -> tuple[Study, bool]:
         return Study(space, _absolute(arguments.data), storage, _resources(arguments, known)), True
     if not (arguments.resume or arguments.best or arguments.export):
         raise UserError(f"Name a space, for example cl2cm: shipped are {', '.join(spaces.shipped())}.")
-    more = arguments.trials if arguments.resume else None
-    for option in ("data", "recipe", "trials", "seed", "concurrent", "mlflow"):
-        if getattr(arguments, option) is not None and not (option == "trials" and more):
+    for option in ("data", "recipe", "seed", "concurrent", "mlflow", *(() if arguments.resume else ("trials",))):
+        if getattr(arguments, option) is not None:
             raise UserError(f"--{option} is said where a search begins: name its space as well, or leave it out.")
     begun = read((arguments.storage or _latest()).absolute())
-    space = begun.space.model_copy(update={"trials": more or begun.space.trials})
+    space = begun.space.model_copy(update={"trials": arguments.trials or begun.space.trials})
     return replace(begun, space=space, resources=_resources(arguments, begun.resources)), bool(arguments.resume)
 
 

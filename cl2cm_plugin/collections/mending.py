@@ -82,16 +82,15 @@ def _lost(collection: Collection, ids: set[UUID], vectors: Sequence[str], *, tho
     The index is a graph: where it lost objects, others may be left without a way that leads to them. So if one object
     is lost, all others are searched for one by one, which takes some milliseconds each.
     """
-    missing, done, got_on = ids, False, time.monotonic()
-    while True:
-        # Asked before the look, and twice: what arrives between the two is no loss.
-        was_done, done = done, not _is_indexing(collection)
+    missing = _absent(collection, ids, vectors)
+    done, got_on = False, time.monotonic()
+    while missing and not done and time.monotonic() - got_on < _STANDSTILL:
+        # Asked before the look: what arrives between the two is no loss.
+        done = not _is_indexing(collection)
+        time.sleep(_POLL)
         before, missing = missing, _absent(collection, missing, vectors)
         if len(missing) < len(before):
             got_on = time.monotonic()
-        if not missing or (was_done and done) or time.monotonic() - got_on >= _STANDSTILL:
-            break
-        time.sleep(_POLL)
     if missing or thorough:
         missing |= _out_of_reach(collection, ids - missing, vectors)
     return missing
