@@ -60,7 +60,7 @@ reproduce-video: .venv/installed ## the same for video: clips of 1,000 of the ph
 
 constraints: .venv/installed ## write the versions in use to constraints.txt
 	{ echo "# Versions that go together: names and versions only."; \
-	  $(BIN)/uv pip freeze --exclude-editable --python $(BIN)/python | grep -v '^uv=='; } > constraints.txt
+	  $(BIN)/uv pip freeze --exclude-editable --python $(BIN)/python | grep -vE '^(pip|uv)=='; } > constraints.txt
 
 clean: ## remove what was made here (.venv, build); caches in the home folder stay
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

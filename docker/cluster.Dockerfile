@@ -11,12 +11,11 @@ RUN apt-get update \
 
 # The libraries are a layer of their own, which changes with the versions alone: torch brings CUDA's, so nodes need no
 # more than a driver. They lie in the system's Python because KubeRay may start Ray in a login shell, which forgets PATH.
-# ray[default] is what a cluster needs beyond a machine: dashboard, submission of jobs, health.
 WORKDIR /opt/cl2cm
 COPY pyproject.toml constraints.txt docker/cluster-constraints.txt ./
 RUN pip install --no-cache-dir uv \
     && uv pip install --system --no-cache --constraint constraints.txt --constraint cluster-constraints.txt \
-        --requirements pyproject.toml --extra tune --extra export --extra video 'ray[default]' tensorboard
+        --requirements pyproject.toml --extra tune --extra export --extra video tensorboard
 
 COPY README.md LICENSE ./
 COPY cl2cm_plugin cl2cm_plugin

@@ -125,10 +125,7 @@ class Search:
 
     def epochs(self, number: int) -> list[float]:
         """The progress of every epoch that the run of a trial reported itself."""
-        for trial in self.trials():
-            if trial["number"] == number:
-                return progress(self.storage / "trials" / trial["id"] / "run")
-        return []
+        return progress(self.storage / "trials" / str(number) / "run")
 
     def wait_for_epochs(self, number: int, epochs: int) -> int:
         """Wait until the run of a trial has reported some epochs."""
@@ -196,6 +193,24 @@ def test_a_search_outlives_the_death_of_a_worker_of_a_driver_and_of_itself(tmp_p
     assert "3 of 3 trials (3 finished)" in (search.storage / "report" / "report.md").read_text()
 
 
+def test_a_trial_that_is_stopped_makes_room_and_a_moved_search_goes_on_with_more_at_once(tmp_path, searches):
+    # What is pruned and what is out of time is stopped in the same way.
+    long = {"cross_modal.optimiser.epochs": 2000}
+    search = searches(tmp_path, parameters=STAGE_2, trials=4, trial_seconds=1, changes=long)
+    search.start(*search.beginning, "--concurrent", "1")
+    search.wait_for_epochs(2, 1)
+    search.kill_all()
+    search.storage = search.storage.rename(tmp_path / "moved")
+
+    assert search.start("--resume", "--concurrent", "2").end() == 0, (tmp_path / "output.txt").read_text()
+
+    trials = search.trials()
+    assert [(trial["number"], trial["state"]) for trial in trials] == [(n, "out of time") for n in range(1, 5)]
+    assert all(trial["progress"] < 100 and "sum_r" in trial["figures"] for trial in trials)
+    assert sorted(part.name for part in (search.storage / "ray").glob("search-*")) == ["search-1", "search-2"]
+    assert not (tmp_path / "storage").exists()
+
+
 def test_a_trial_that_diverges_fails_with_its_reason_and_the_winner_becomes_a_model(tmp_path, searches):
     learning = {"cross_modal.optimiser.lr_projection": {"choices": [0.01, 1e30]}}
     search = searches(tmp_path, parameters=learning, trials=3, seed=1)
@@ -229,7 +244,7 @@ def test_two_workers_end_where_one_does(tmp_path, searches):
         assert search.start(*search.beginning, "--workers", workers).end() == 0, (place / "output.txt").read_text()
         [trial] = search.trials()
         figures.append(trial["figures"])
-        vectors.append(vectors_of(search.storage / "trials" / trial["id"] / "run" / "model"))
+        vectors.append(vectors_of(search.storage / "trials" / str(trial["number"]) / "run" / "model"))
 
     assert figures[0].keys() == figures[1].keys()
     assert figures[0] == pytest.approx(figures[1])

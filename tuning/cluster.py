@@ -19,6 +19,8 @@ MEBIBYTE = 1024 * 1024
 _LOCAL = "local"
 _SETTINGS = "CL2CM_"
 _SECRET = "CL2CM_TOKEN"  # noqa: S105 - a variable's name
+# Who asks for no GPU sees none; Ray would leave it all of them.
+_NO_GPU_UNASKED = {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1"}
 
 
 def is_local() -> bool:
@@ -27,7 +29,7 @@ def is_local() -> bool:
 
 
 @contextmanager
-def connected(cpus: int, log: Path, *, objects: int = 1024 * MEBIBYTE) -> Iterator[TextIO]:
+def connected(cpus: int, log: Path, *, objects: int = 1024 * MEBIBYTE, dashboard: bool = False) -> Iterator[TextIO]:
     """Be connected to Ray.
 
     What Ray and its processes write to standard error goes into a file. Our own settings (``CL2CM_*``, but no token)
@@ -37,6 +39,8 @@ def connected(cpus: int, log: Path, *, objects: int = 1024 * MEBIBYTE) -> Iterat
         cpus: Of a cluster that is started here, how many it takes itself to have; threads are not bound to them.
         log: The file for what Ray says.
         objects: Of such a cluster, bytes of memory for what is on its way between workers.
+        dashboard: Whether such a cluster has one. Ray Train asks it which runs have died: without it, what a stopped
+            trial took is never given to the next one.
 
     Yields:
         The standard error that people see, for what we have to say ourselves.
@@ -49,7 +53,7 @@ def connected(cpus: int, log: Path, *, objects: int = 1024 * MEBIBYTE) -> Iterat
     import ray
 
     address = os.environ.get("RAY_ADDRESS") or _LOCAL
-    here: dict[str, Any] = {"num_cpus": cpus, "object_store_memory": objects, "include_dashboard": False}
+    here: dict[str, Any] = {"num_cpus": cpus, "object_store_memory": objects, "include_dashboard": dashboard}
     with _standard_error_in(log) as terminal:
         try:
             ray.init(
@@ -68,11 +72,12 @@ def connected(cpus: int, log: Path, *, objects: int = 1024 * MEBIBYTE) -> Iterat
 
 
 def _settings() -> dict[str, str]:
-    return {
+    own = {
         name: value
         for name, value in os.environ.items()
         if (name.startswith(_SETTINGS) and name != _SECRET) or name in allocator.SETTING
     }
+    return own | _NO_GPU_UNASKED
 
 
 @contextmanager

@@ -93,7 +93,7 @@ def run_tune(arguments: argparse.Namespace) -> int:
 
     study, begins = _study(arguments)
     loggers = _check(arguments, study, begins=begins)
-    with alone(study.storage), connected(granted(), study.storage / "ray.log") as terminal:
+    with alone(study.storage), connected(granted(), study.storage / "ray.log", dashboard=True) as terminal:
         console = Console(file=terminal)
         trials = _trials(study)
         if begins:
@@ -126,7 +126,7 @@ def _study(arguments: argparse.Namespace) -> tuple[Study, bool]:
         return Study(space, _absolute(arguments.data), storage, _resources(arguments, known)), True
     if not (arguments.resume or arguments.best or arguments.export):
         raise UserError(f"Name a space, for example cl2cm: shipped are {', '.join(spaces.shipped())}.")
-    for option in ("data", "recipe", "seed", "concurrent", "mlflow", *(() if arguments.resume else ("trials",))):
+    for option in ("data", "recipe", "seed", *(() if arguments.resume else ("trials", "concurrent", "mlflow"))):
         if getattr(arguments, option) is not None:
             raise UserError(f"--{option} is said where a search begins: name its space as well, or leave it out.")
     begun = read((arguments.storage or _latest()).absolute())

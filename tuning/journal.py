@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 import shutil
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from ray import tune
 
 from tuning.objectives import is_known
-from tuning.task import FAILED, FINISHED, NETWORK_SECONDS, PHASE, PROGRESS
-from tuning.trials import OUT_OF_TIME, PRUNED, RUNNING, TrialRecord, Trials
+from tuning.task import FAILED, FINISHED, NETWORK_SECONDS, PHASE, PROGRESS, TRAINING_SECONDS, TRIAL
+from tuning.trials import DIED, OUT_OF_TIME, PRUNED, RUNNING, TrialRecord, Trials
 
 if TYPE_CHECKING:
     from ray.tune.experiment import Trial
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from tuning.space import Space
 
 _SECONDS = "time_total_s"
-_DIED = "Its process died, and again when it was started anew."
 
 
 class Journal(tune.Callback):
@@ -29,36 +27,19 @@ class Journal(tune.Callback):
         trials: Where.
         space: The space that is searched.
         keep: How many of the best runs keep their checkpoints and models.
-        first: Number of the first trial that Ray may know; those before are of an earlier part of the search.
     """
 
-    def __init__(self, trials: Trials, space: Space, keep: int, first: int = 1) -> None:
-        self._trials, self._space, self._keep, self._first = trials, space, keep, first
-        self._records: dict[str, TrialRecord] = {}
+    def __init__(self, trials: Trials, space: Space, keep: int) -> None:
+        self._trials, self._space, self._keep = trials, space, keep
+        self._records = {record.number: record for record in trials.all()}
         # Ray counts the seconds of a trial anew when it is started again.
-        self._seconds_before: dict[str, float] = {}
-        self._started = False
-
-    def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:
-        """Start from what is on disk, as far as the search knows it."""
-        if self._started:
-            return
-        self._started = True
-        earlier = {record.id for record in self._trials.all() if record.number < self._first}
-        self._trials.forget({trial.trial_id for trial in trials} | earlier)
-        self._records = {record.id: record for record in self._trials.all()}
-        for trial in trials:
-            # Its file was damaged; Ray remembers how it ended.
-            if trial.trial_id not in self._records and trial.status == "TERMINATED" and PHASE in trial.last_result:
-                self._take(self._record(trial), trial.last_result)
-                self.on_trial_complete(iteration, trials, trial)
+        self._seconds_before: dict[int, float] = {}
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """A trial begins, or goes on; one that had ended, unknown to a search that was killed, stays so."""
+        """A trial begins, or goes on."""
         record = self._record(trial)
-        self._seconds_before[record.id] = record.seconds
-        if not record.has_ended:
-            record.state, record.reason = RUNNING, ""
+        self._seconds_before[record.number] = record.seconds
+        record.state, record.reason = RUNNING, ""
         self._trials.write(record)
 
     def on_trial_result(
@@ -75,12 +56,12 @@ class Journal(tune.Callback):
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """A trial ends: by itself, or because it was stopped."""
         record = self._record(trial)
-        limit, seconds = self._space.trial_seconds, trial.last_result.get(_SECONDS, 0)
+        limit, seconds = self._space.trial_seconds, trial.last_result.get(TRAINING_SECONDS, 0)
         if record.reason:
             record.state = FAILED
         elif record.phase == FINISHED:
             record.state = FINISHED
-        elif not record.has_ended:
+        else:
             record.state = OUT_OF_TIME if limit and seconds >= limit else PRUNED
         self._trials.write(record)
         self._delete_runs()
@@ -88,17 +69,15 @@ class Journal(tune.Callback):
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """A trial's own process died more often than it was to be started again, or never started."""
         record = self._record(trial)
-        record.state, record.reason = FAILED, record.reason or _DIED
+        record.state, record.reason = FAILED, record.reason or DIED
         self._trials.write(record)
         self._delete_runs()
 
     def _record(self, trial: Trial) -> TrialRecord:
-        """What is known of a trial; a new one has the first number that no other has."""
-        if trial.trial_id not in self._records:
-            taken = {record.number for record in self._records.values()}
-            number = next(number for number in count(1) if number not in taken)
-            self._records[trial.trial_id] = TrialRecord(trial.trial_id, number, dict(trial.config))
-        return self._records[trial.trial_id]
+        """What is known of a trial; nothing yet of a new one."""
+        chosen = dict(trial.config)
+        number = chosen.pop(TRIAL)
+        return self._records.setdefault(number, TrialRecord(number, chosen))
 
     def _take(self, record: TrialRecord, result: dict[str, Any]) -> dict[str, float]:
         """Write a report into a record, and pick its figures; a failure changes nothing but the reason."""
@@ -107,11 +86,11 @@ class Journal(tune.Callback):
         record.reason = str(result.get(FAILED, ""))
         if not record.reason:
             record.progress, record.phase = float(result[PROGRESS]), str(result[PHASE])
-        record.seconds = round(self._seconds_before.get(record.id, 0) + float(result[_SECONDS]), 1)
+        record.seconds = round(self._seconds_before.get(record.number, 0) + float(result[_SECONDS]), 1)
         return figures
 
     def _delete_runs(self) -> None:
-        best = {trial.id for trial in self._trials.ranked(self._space.objectives[0])[: self._keep]}
+        best = {trial.number for trial in self._trials.ranked(self._space.objectives[0])[: self._keep]}
         for record in self._records.values():
-            if record.state != RUNNING and record.id not in best:
-                shutil.rmtree(self._trials.folder / record.id / "run", ignore_errors=True)
+            if record.state != RUNNING and record.number not in best:
+                shutil.rmtree(self._trials.folder_of(record.number) / "run", ignore_errors=True)

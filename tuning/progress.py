@@ -61,7 +61,7 @@ class Log:
 
     def __init__(self, trials: Trials, space: Space, console: Console) -> None:
         self._trials, self._space, self._console = trials, space, console
-        self._told = {record.id: record.state for record in trials.all()}
+        self._told = {record.number: record.state for record in trials.all()}
 
     def follow(self, over: Event) -> None:
         """Look again and again, until it is over."""
@@ -72,8 +72,8 @@ class Log:
         """Tell what has changed since the last look."""
         records = self._trials.all()
         for record in records:
-            if self._told.get(record.id) != record.state:
-                self._told[record.id] = record.state
+            if self._told.get(record.number) != record.state:
+                self._told[record.number] = record.state
                 self._console.print(Text(self._line(record, records)), soft_wrap=True)
 
     def _line(self, record: TrialRecord, records: list[TrialRecord]) -> str:

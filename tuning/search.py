@@ -1,4 +1,8 @@
-"""A search: Optuna proposes, ASHA prunes, Ray Tune runs the trials; a killed one goes on from its last state."""
+"""A search: Optuna proposes, ASHA prunes, Ray Tune runs the trials; a killed one goes on from the trials' own folders.
+
+Nothing is read of what Ray keeps of a search itself: that is tied to a place, to the number of trials at once and to
+who listens, and a kill may leave it half written.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 from tuning.halving import RememberingHalving
 from tuning.journal import Journal
+from tuning.task import TRAINING_SECONDS
 from tuning.trials import Trials
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from ray.tune import Callback
 
     from tuning.space import Space
     from tuning.trial import Study
 
-# A search that was given more trials later has several parts, each named by the number of its first trial.
+# Each time that a search is gone on with, Ray runs another part of it.
 _RAY, _PART = "ray", "search-"
-# A search that is killed loses what happened in so many seconds, and makes it good from the trials' own folders.
-_SNAPSHOT_SECONDS = "1"
 # A trial's driver only waits for its workers: on the head, which nobody takes away, and without a CPU of its own.
 _BESIDE_THE_SEARCH = {"node:__internal_head__": 0.001}
 # A driver that died is started again so often; its run goes on from its checkpoint.
@@ -40,7 +42,6 @@ def search(study: Study, *, concurrent: int, keep: int, loggers: Sequence[Callba
     Returns:
         The trials.
     """
-    os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", _SNAPSHOT_SECONDS)
     # Encoding speed is measured when a run is finished, and pruned ones have none.
     os.environ.setdefault("TUNE_DISABLE_STRICT_METRIC_CHECKING", "1")
     # Ray's newer output cannot be silenced.
@@ -49,36 +50,29 @@ def search(study: Study, *, concurrent: int, keep: int, loggers: Sequence[Callba
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
     from ray import tune
 
-    from tuning.sampler import sampler
+    from tuning.sampler import Sampler
     from tuning.trial import drive
 
-    trials = Trials(study.storage / "trials")
-    trainable = tune.with_resources(tune.with_parameters(drive, study=study), _BESIDE_THE_SEARCH)
-    parts = (study.storage / _RAY).absolute()
-    first = _newest(parts)
-    if tune.Tuner.can_restore(str(part := parts / f"{_PART}{first}")):
-        # Trials whose drivers died too often are tried again under their own names, by which the sampler knows them.
-        tune.Tuner.restore(str(part), trainable, resume_unfinished=True, resume_errored=True).fit()
-        first = 1 + max((record.number for record in trials.all()), default=0)
-    past = [record for record in trials.all() if record.number < first]
-    if len(past) >= study.space.trials:
+    space, trials = study.space, Trials(study.storage / "trials")
+    wanted = space.trials - sum(record.has_ended for record in trials.all())
+    if wanted <= 0:
         return trials
+    parts = (study.storage / _RAY).absolute()
     tuner = tune.Tuner(
-        trainable,
+        tune.with_resources(tune.with_parameters(drive, study=study), _BESIDE_THE_SEARCH),
+        # A driver is not used again: that of a pruned trial still waits for its workers, which end with it.
         tune_config=tune.TuneConfig(
-            search_alg=sampler(study.space, past),
-            scheduler=_scheduler(study.space, trials),
-            num_samples=study.space.trials - len(past),
+            search_alg=Sampler(space, trials, wanted),
+            scheduler=_scheduler(space, trials),
+            num_samples=wanted,
             max_concurrent_trials=concurrent,
-            # A driver has imported everything already.
-            reuse_actors=True,
         ),
         run_config=tune.RunConfig(
-            name=f"{_PART}{first}",
+            name=f"{_PART}{1 + len(list(parts.glob(f'{_PART}*')))}",
             storage_path=str(parts),
             failure_config=tune.FailureConfig(max_failures=_DRIVER_RETRIES),
-            stop={"time_total_s": study.space.trial_seconds} if study.space.trial_seconds else None,
-            callbacks=[Journal(trials, study.space, keep, first), *loggers],
+            stop={TRAINING_SECONDS: space.trial_seconds} if space.trial_seconds else None,
+            callbacks=[Journal(trials, space, keep), *loggers],
             verbose=0,
         ),
     )
@@ -86,12 +80,7 @@ def search(study: Study, *, concurrent: int, keep: int, loggers: Sequence[Callba
     return trials
 
 
-def _newest(parts: Path) -> int:
-    """Find the part that a search is in, by the number of its first trial; 1 where it has not begun."""
-    return max((int(part.name.removeprefix(_PART)) for part in parts.glob(f"{_PART}*")), default=1)
-
-
 def _scheduler(space: Space, trials: Trials) -> Any:
     if space.pruning is None:
         return None
-    return RememberingHalving(space.pruning, space.objectives[0], trials.folder)
+    return RememberingHalving(space.pruning, space.objectives[0], trials)

@@ -76,7 +76,7 @@ class Standing:
         for record in records:
             figures = [figure(record.figure(name)) for name in self.space.objectives]
             row = (str(record.number), record.state, f"{record.progress:.0f} %", *figures, duration(record.seconds))
-            is_best = self.best is not None and record.id == self.best.id
+            is_best = self.best is not None and record.number == self.best.number
             # As text: square brackets would be read as markup.
             drawn.add_row(*row, Text(_note(record)), style=_BEST if is_best else _COLOURS.get(record.state))
         return drawn

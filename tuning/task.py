@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+TRIAL = "trial"
+"""What Ray's settings of a trial call its number, beside the values of its parameters."""
 SUM_R, TEXTS_PER_SECOND = "sum_r", "texts_per_second"
 PROGRESS, PHASE = "progress", "phase"
 FINISHED, FAILED = "finished", "failed"
@@ -13,6 +15,8 @@ SHARED_PHASES = ("source_projections", "cross_lingual")
 """The phases that make the cross-lingual network, which trials share."""
 NETWORK_SECONDS = "network_seconds"
 """How long a trial trained in those phases itself; 0 where it found the network made."""
+TRAINING_SECONDS = "training_seconds"
+"""How long a trial trained itself in all phases, also before its workers died; waiting is not counted."""
 
 
 @dataclass(frozen=True)

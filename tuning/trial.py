@@ -16,8 +16,7 @@ from ray.train.v2.api.exceptions import TrainingFailedError
 from ray.tune.integration.ray_train import TuneReportCallback
 
 from tuning.space_check import sentences
-from tuning.task import FAILED, PHASE, PROGRESS, Task
-from tuning.trials import Trials
+from tuning.task import FAILED, PHASE, PROGRESS, TRAINING_SECONDS, TRIAL, Task
 from tuning.work import work
 
 if TYPE_CHECKING:
@@ -72,9 +71,9 @@ class Study:
     resources: Resources
     share_networks: bool = True
 
-    def folder(self, trial_id: str) -> Path:
+    def folder(self, trial: int) -> Path:
         """The folder of a trial's run."""
-        return self.storage / "trials" / trial_id / "run"
+        return self.storage / "trials" / str(trial) / "run"
 
     @property
     def networks(self) -> Path:
@@ -95,29 +94,24 @@ def drive(config: dict[str, Any], study: Study) -> None:
     A trial that cannot be trained reports NaN and its reason, and the search goes on.
 
     Args:
-        config: The chosen values by parameter.
+        config: The chosen values by parameter, and the trial's number.
         study: What all trials have in common.
     """
-    trial_id = tune.get_context().get_trial_id()
-    trials = Trials(study.storage / "trials")
-    known = trials.find(trial_id)
-    if known and known.has_ended and (reports := trials.reports(known)):
-        # The search was killed before it had noted the end of this trial, and starts it again.
-        tune.report(reports[-1])
-        return
-    folder = study.folder(trial_id)
+    chosen = dict(config)
+    number = chosen.pop(TRIAL)
+    folder = study.folder(number)
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        recipe = study.space.recipe_of(config)
+        recipe = study.space.recipe_of(chosen)
     except ValidationError as error:
         reason = f"The values do not go together: {sentences(error)}."
     else:
         reason = without_work(recipe, study.resources.workers) or run(
-            study.task(recipe.model_dump(), folder), study, trial_id, [TuneReportCallback()]
+            study.task(recipe.model_dump(), folder), study, f"trial-{number}", [TuneReportCallback()]
         )
     if reason:
         figures = dict.fromkeys(study.space.objectives, math.nan)
-        tune.report({**figures, PROGRESS: 100.0, PHASE: FAILED, FAILED: reason})
+        tune.report({**figures, PROGRESS: 100.0, PHASE: FAILED, TRAINING_SECONDS: 0.0, FAILED: reason})
 
 
 def without_work(recipe: Recipe, workers: int) -> str:

@@ -1,17 +1,17 @@
 """What is known of every trial of a search, in a file each: it outlives the search's process.
 
-<storage>/search.json                  which space, data and resources
-<storage>/trials/<id>/trial.json       values, state, figures, reason
-<storage>/trials/<id>/reports.jsonl    every report of the trial
-<storage>/trials/<id>/run/             checkpoints and model, while they are needed
+<storage>/search.json                      which space, data and resources
+<storage>/trials/<number>/trial.json       values, state, figures, reason
+<storage>/trials/<number>/reports.jsonl    every report of the trial
+<storage>/trials/<number>/run/             checkpoints and model, while they are needed
 """
 
 from __future__ import annotations
 
 import json
 import math
-import shutil
 from dataclasses import asdict, dataclass, field
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from tuning.objectives import worth
@@ -19,10 +19,13 @@ from tuning.reports import Reports
 from tuning.task import FAILED, FINISHED, PHASE, PROGRESS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 RUNNING, PRUNED, OUT_OF_TIME = "running", "pruned", "out of time"
 STATES = (FINISHED, PRUNED, OUT_OF_TIME, FAILED, RUNNING)
+DIED = "Its process died, and again when it was started anew."
+"""The reason of a trial that may do better another time."""
 _FILE = "trial.json"
 
 
@@ -31,8 +34,7 @@ class TrialRecord:
     """A trial.
 
     Attributes:
-        id: Ray's name for it.
-        number: Its place in the search, from 1.
+        number: Its place in the search, from 1, and the name of its folder.
         chosen: The value of each parameter.
         state: One of `STATES`.
         figures: The last figure of each objective and language.
@@ -42,7 +44,6 @@ class TrialRecord:
         reason: Why it failed; empty if it did not.
     """
 
-    id: str
     number: int
     chosen: dict[str, Any]
     state: str = RUNNING
@@ -55,7 +56,7 @@ class TrialRecord:
     @property
     def has_ended(self) -> bool:
         """Whether it came to an end that stays; where its own process died, a search that goes on tries again."""
-        return self.state in (FINISHED, PRUNED, OUT_OF_TIME)
+        return self.state != RUNNING and self.reason != DIED
 
     def figure(self, name: str) -> float:
         """The last value of a figure; NaN if there is none."""
@@ -77,9 +78,13 @@ class Trials:
         found = [record for file in self.folder.glob(f"*/{_FILE}") if (record := _read(file))]
         return sorted(found, key=lambda trial: trial.number)
 
-    def find(self, trial_id: str) -> TrialRecord | None:
-        """Read a trial; None if there is none, or its file is damaged."""
-        return _read(self.folder / trial_id / _FILE)
+    def unused(self) -> Iterator[int]:
+        """Go through the numbers that no trial has had, in order; one whose file is damaged had one, too."""
+        return (number for number in count(1) if not self.folder_of(number).exists())
+
+    def folder_of(self, number: int) -> Path:
+        """The folder of a trial."""
+        return self.folder / str(number)
 
     def ranked(self, objective: str) -> list[TrialRecord]:
         """List what has a figure and went to its end, the best first."""
@@ -90,13 +95,13 @@ class Trials:
     def reports(self, trial: TrialRecord) -> list[dict[str, Any]]:
         """Read every report of a trial, in order; one that came again, because a worker died, counts once."""
         rows: dict[tuple[float, str], dict[str, Any]] = {}
-        for row in Reports(self.folder / trial.id).all():
+        for row in Reports(self.folder_of(trial.number)).all():
             rows.setdefault((row[PROGRESS], row[PHASE]), row)
         return sorted(rows.values(), key=lambda row: row[PROGRESS])
 
     def write(self, trial: TrialRecord) -> None:
         """Keep a trial; the file appears whole or not at all."""
-        file = self.folder / trial.id / _FILE
+        file = self.folder_of(trial.number) / _FILE
         file.parent.mkdir(parents=True, exist_ok=True)
         temporary = file.with_suffix(".tmp")
         temporary.write_text(json.dumps(asdict(trial), indent=1) + "\n", encoding="utf-8")
@@ -104,15 +109,7 @@ class Trials:
 
     def note(self, trial: TrialRecord, report: dict[str, Any]) -> None:
         """Keep a report of a trial."""
-        Reports(self.folder / trial.id).add(report)
-
-    def forget(self, known: set[str]) -> None:
-        """Delete trials that the search does not know: those that began just before its process was killed."""
-        for folder in self.folder.glob("*"):
-            if folder.is_dir() and folder.name not in known:
-                # First what makes it a trial: a worker that is still dying may write more into the rest.
-                (folder / _FILE).unlink(missing_ok=True)
-                shutil.rmtree(folder, ignore_errors=True)
+        Reports(self.folder_of(trial.number)).add(report)
 
 
 def _read(file: Path) -> TrialRecord | None:

@@ -16,6 +16,7 @@ import torch.distributed as dist
 from lightning.pytorch.callbacks import Callback
 from ray import train
 from ray.train.lightning import RayDDPStrategy, RayLightningEnvironment, prepare_trainer
+from ray.train.torch import get_device
 
 from cl2cm_plugin.errors import UserError
 from trainer.console import quiet_libraries
@@ -31,6 +32,7 @@ from tuning.task import (
     SHARED_PHASES,
     SUM_R,
     TEXTS_PER_SECOND,
+    TRAINING_SECONDS,
     Task,
 )
 from tuning.training_on import train as train_on
@@ -100,13 +102,18 @@ class RayLaunch(Launch):
         super().__init__(recipe.compute)
         self._recipe, self._objectives = recipe, objectives
         self._reports = Reports(folder)
-        self.network_clock = Clock()
+        self.network_clock, self.clock = Clock(), Clock(self._reports.last().get(TRAINING_SECONDS, 0.0))
         self.is_first = train.get_context().get_world_rank() == 0
 
     def trainer_options(self) -> dict[str, Any]:
         """Give Lightning's trainer the processes that are there."""
-        own = {"devices": "auto", "strategy": RayDDPStrategy(), "plugins": [RayLightningEnvironment()]}
-        return super().trainer_options() | own
+        return super().trainer_options() | {
+            # Those that Ray gave this worker; Lightning would take a GPU that it sees.
+            "accelerator": get_device().type,
+            "devices": "auto",
+            "strategy": RayDDPStrategy(),
+            "plugins": [RayLightningEnvironment()],
+        }
 
     def prepared(self, trainer: L.Trainer) -> L.Trainer:
         """Let Ray check the trainer."""
@@ -114,7 +121,7 @@ class RayLaunch(Launch):
 
     def callbacks(self, phase: Phase) -> list[Callback]:
         """Report the figures of phases in which pictures and texts can be compared, if a dev cut is there for it."""
-        clocks: list[Callback] = [self.network_clock] if phase.name in SHARED_PHASES else []
+        clocks: list[Callback] = [self.clock, *([self.network_clock] if phase.name in SHARED_PHASES else [])]
         return [*clocks, _Reporting(self, phase)] if phase.measure and self._recipe.dev_pictures else clocks
 
     @contextmanager
@@ -153,6 +160,7 @@ class RayLaunch(Launch):
         wanted = dict.fromkeys([SUM_R, *(f"{SUM_R}.{language}" for language in found), *self._objectives])
         metrics |= {name: measured(name, found, targets) for name in wanted if name != TEXTS_PER_SECOND}
         metrics[NETWORK_SECONDS] = round(self.network_clock.seconds, 1)
+        metrics[TRAINING_SECONDS] = round(self.clock.seconds, 1)
         if self.is_first:
             self._reports.add(metrics)
         train.report(metrics)
@@ -162,6 +170,7 @@ class RayLaunch(Launch):
         known = self._reports.best_of_last_phase() if self.keeps_best else self._reports.last()
         # A search wants each of its objectives, also of a run in which nothing could be measured.
         metrics = dict.fromkeys(self._objectives, math.nan) | known | {PROGRESS: 100.0, PHASE: FINISHED}
+        metrics[TRAINING_SECONDS] = round(self.clock.seconds, 1)
         if TEXTS_PER_SECOND in self._objectives and self.is_first:
             metrics[TEXTS_PER_SECOND] = _texts_per_second(run)
         if self.is_first:
@@ -177,10 +186,14 @@ class RayLaunch(Launch):
 
 
 class Clock(Callback):
-    """Counts the seconds of training in the phases that it listens to."""
+    """Counts the seconds of training in the phases that it listens to.
 
-    def __init__(self) -> None:
-        self._counted, self._began = 0.0, math.nan
+    Args:
+        counted: Seconds that were counted before.
+    """
+
+    def __init__(self, counted: float = 0.0) -> None:
+        self._counted, self._began = counted, math.nan
 
     @property
     def seconds(self) -> float:

@@ -89,7 +89,7 @@ def _by_ray(recipe: Recipe, data: str, folder: Path, workers: int) -> None:
     nothing = {"title": "overhead", "recipe": "openmoji", "parameters": {"seed": {"from": 0, "to": 1}}}
     resources = Resources(workers, machine.cores() // workers)
     study = Study(Space.model_validate(nothing), data, folder, resources, share_networks=False)
-    with connected(machine.cores(), folder / "ray.log"):
+    with connected(machine.cores(), folder / "ray.log", dashboard=True):
         reason = run(study.task(recipe.model_dump(), folder / "run"), study, "run", [])
     if reason or not Reports(folder / "run").all():
         raise RuntimeError(f"{folder} has no run: {reason}")

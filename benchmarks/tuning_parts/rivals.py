@@ -49,7 +49,7 @@ def compare(space: str, data: str, trials: int, out: Path, console: Console) -> 
     for name, study in studies.items():
         check_is_own(study, resume=True)
         study.storage.mkdir(parents=True, exist_ok=True)
-        with alone(study.storage), connected(machine.cores(), study.storage / "ray.log"):
+        with alone(study.storage), connected(machine.cores(), study.storage / "ray.log", dashboard=True):
             begin(study)
             found = search(study, concurrent=1, keep=0)
         courses[name] = _course(found.all(), objective, both.defaults())

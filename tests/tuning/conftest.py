@@ -50,7 +50,7 @@ def add(trials: Trials) -> Callable[..., TrialRecord]:
             "state": "finished",
         }
         known |= {"figures": figures, "progress": 100.0, "phase": "finished", "seconds": 60.0}
-        record = TrialRecord(f"trial-{number}", number, **(known | facts))
+        record = TrialRecord(number, **(known | facts))
         trials.write(record)
         return record
 

@@ -49,14 +49,14 @@ class Ray:
         self.ends = {1: 200.0}
 
     @contextmanager
-    def connected(self, cpus, log):
+    def connected(self, cpus, log, dashboard):
         yield self.terminal
 
     def search(self, study, *, concurrent, keep, loggers=()):
         self.searches.append((study, concurrent, keep))
         trials = Trials(study.storage / "trials")
         for number, figure in self.ends.items():
-            trials.write(TrialRecord(f"t{number}", number, {TEMPERATURE: 0.1}, FINISHED, {"sum_r": figure}, 100.0))
+            trials.write(TrialRecord(number, {TEMPERATURE: 0.1}, FINISHED, {"sum_r": figure}, 100.0))
 
     def compare(self, study, trials, best, console):
         self.compared.append(best)
@@ -105,8 +105,8 @@ def tune(place, corpus, ray, capsys):
         (("--resume", "--data", "x"), "--data is said where a search begins"),
         (("--best", "2", "--seed", "1"), "--seed is said where a search begins"),
         (("--resume", "--recipe", "paper"), "--recipe is said where a search begins"),
-        (("--resume", "--concurrent", "2"), "--concurrent is said where a search begins"),
-        (("--resume", "--mlflow", "somewhere"), "--mlflow is said where a search begins"),
+        (("--best", "1", "--concurrent", "2"), "--concurrent is said where a search begins"),
+        (("--export", "mine", "--mlflow", "somewhere"), "--mlflow is said where a search begins"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_nothing_is_made(options, message, tune, place, ray):

@@ -15,17 +15,17 @@ class Halving:
     """A search's process, with trials whose reports are kept on disk as the journal keeps them."""
 
     def __init__(self, trials, pruning) -> None:
-        self._trials, self._scheduler = trials, RememberingHalving(pruning, "sum_r", trials.folder)
+        self._trials, self._scheduler = trials, RememberingHalving(pruning, "sum_r", trials)
         self._known = {}
 
     def report(self, number, progress, figure, phase="projections") -> str:
-        name = f"trial-{number}"
-        if name not in self._known:
-            self._known[name] = SimpleNamespace(trial_id=name)
-            self._scheduler.on_trial_add(None, self._known[name])
+        if number not in self._known:
+            # Ray calls a trial otherwise each time that a search goes on.
+            self._known[number] = SimpleNamespace(trial_id=str(random.random()), config={"trial": number})
+            self._scheduler.on_trial_add(None, self._known[number])
         report = {"progress": progress, "phase": phase, "sum_r": figure}
-        decision = self._scheduler.on_trial_result(None, self._known[name], report)
-        record = TrialRecord(name, number, {})
+        decision = self._scheduler.on_trial_result(None, self._known[number], report)
+        record = TrialRecord(number, {})
         self._trials.write(record)
         self._trials.note(record, report)
         return decision
@@ -86,7 +86,7 @@ def test_the_tests_reports_tell_a_search_that_forgets(trials, tmp_path, monkeypa
     told = reports(0)
     pruning = Pruning(grace=10, factor=2)
     uninterrupted = decisions(type(trials)(tmp_path / "other"), pruning, told, restart_after=set())
-    monkeypatch.setattr(RememberingHalving, "_tell_again", lambda *_: None)
+    monkeypatch.setattr(type(trials), "reports", lambda *_: [])
 
     assert decisions(trials, pruning, told, restart_after=set(range(1, len(told), 7))) != uninterrupted
 
@@ -100,7 +100,7 @@ def test_nobody_is_stopped_before_the_grace_is_over(trials):
 
 
 def test_of_ranks_the_highest_are_stopped(trials):
-    halving = RememberingHalving(Pruning(grace=34, factor=3), "text_to_image.median_rank", trials.folder)
+    halving = RememberingHalving(Pruning(grace=34, factor=3), "text_to_image.median_rank", trials)
 
     assert (halving.metric, halving._metric_op) == ("text_to_image.median_rank", -1)
 
@@ -112,12 +112,27 @@ def test_what_has_no_figure_stops_nobody_and_is_not_stopped(trials):
     assert halving.report(4, 40.0, 1.0) == "CONTINUE"
 
 
-def test_a_trial_that_the_search_forgot_before_its_first_report_decides_nothing(trials):
-    Halving(trials, Pruning()).report(1, 40.0, 300.0)
-    again = Halving(trials, Pruning())
-    trials.forget(set())
+def test_stage_1_prunes_nobody_and_is_nothing_to_be_measured_by(trials):
+    halving = Halving(trials, Pruning(grace=34, factor=3))
+    # The first trial trains its network, and others take it.
+    assert halving.report(1, 66.7, 300.0, "cross_lingual") == "CONTINUE"
+    assert halving.report(2, 70.0, 200.0) == "CONTINUE"
+    assert halving.report(1, 70.0, 210.0) == "CONTINUE"
+    assert halving.report(3, 66.7, 10.0, "cross_lingual") == "CONTINUE"
 
-    assert again.report(2, 40.0, 10.0) == "CONTINUE"
+    again = Halving(trials, Pruning(grace=34, factor=3))
+    assert again.report(4, 70.0, 220.0) == "CONTINUE"
+    assert again.report(3, 70.0, 205.0) == "STOP"
+
+
+def test_a_trial_that_ends_in_stage_1_leaves_no_figure_to_be_measured_by(trials):
+    halving = RememberingHalving(Pruning(grace=34, factor=3), "sum_r", trials)
+    for number, figure, phase in ((1, 300.0, "cross_lingual"), (2, 200.0, "projections"), (3, 210.0, "projections")):
+        trial = SimpleNamespace(config={"trial": number})
+        halving.on_trial_add(None, trial)
+        halving.on_trial_complete(None, trial, {"progress": 66.0, "phase": phase, "sum_r": figure})
+
+    assert list(halving._brackets[0]._rungs[-1][1].values()) == [200.0, 210.0]
 
 
 def test_the_last_report_of_the_whole_run_stops_nobody(trials):

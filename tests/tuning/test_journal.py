@@ -13,8 +13,8 @@ class RayTrial:
     """What Ray Tune tells its listeners of a trial."""
 
     def __init__(self, number: int, journal: Journal, among: list) -> None:
-        self.trial_id, self.config = f"trial-{number}", {"cross_modal.temperature": 0.1 * number}
-        self.status, self.last_result = "PENDING", {}
+        self.config = {"cross_modal.temperature": 0.1 * number, "trial": number}
+        self.last_result: dict = {}
         self._journal, self._among = journal, among
         among.append(self)
 
@@ -24,18 +24,17 @@ class RayTrial:
 
     def report(self, figure=200.0, progress=50.0, phase="projections", seconds=10.0, **more):
         figures = {"sum_r": figure, "sum_r.de": figure, "texts_per_second": math.nan, "loss": 1.0}
-        result = {**figures, "progress": progress, "phase": phase, "time_total_s": seconds, **more}
+        took = {"time_total_s": seconds, "training_seconds": seconds}
+        result = {**figures, "progress": progress, "phase": phase, **took, **more}
         self._journal.on_trial_result(0, self._among, self, result)
         self.last_result = result
         return self
 
     def end(self):
-        self.status = "TERMINATED"
         self._journal.on_trial_complete(0, self._among, self)
         return self
 
     def die(self):
-        self.status = "ERROR"
         self._journal.on_trial_error(0, self._among, self)
         return self
 
@@ -43,36 +42,16 @@ class RayTrial:
 class RaySearch:
     """A search's process; another one on the same folder is the search that goes on."""
 
-    def __init__(self, trials, space, keep=1, first=1) -> None:
-        self.journal, self.trials = Journal(trials, space, keep, first), []
+    def __init__(self, trials, space, keep=1) -> None:
+        self.journal, self.trials = Journal(trials, space, keep), []
 
     def trial(self, number) -> RayTrial:
         return RayTrial(number, self.journal, self.trials)
 
-    def step(self):
-        self.journal.on_step_begin(0, self.trials)
-
 
 @pytest.fixture
 def search(trials, space_of):
-    begun = RaySearch(trials, space_of())
-    begun.step()
-    return begun
-
-
-def test_trials_of_an_earlier_part_of_the_search_stay_and_those_that_nobody_knows_go(trials, space_of, add):
-    for number in (1, 2, 3, 4):
-        add(number, 200.0)
-    part = RaySearch(trials, space_of(), first=4)
-    part.step()
-    part.trial(9).start()
-
-    assert [(record.id, record.number) for record in trials.all()] == [
-        ("trial-1", 1),
-        ("trial-2", 2),
-        ("trial-3", 3),
-        ("trial-9", 4),
-    ]
+    return RaySearch(trials, space_of())
 
 
 def state(trials, number=1):
@@ -150,24 +129,20 @@ def test_the_runs_of_the_best_are_kept_and_those_that_run(trials, space_of):
     search = RaySearch(trials, space_of(), keep=2)
     ended = [search.trial(number).start().report(figure) for number, figure in enumerate((3.0, 1.0, 2.0, 9.0), 1)]
     for trial in search.trials:
-        (trials.folder / trial.trial_id / "run").mkdir()
+        (trials.folder / str(trial.config["trial"]) / "run").mkdir()
     for trial in ended[:3]:
         trial.report(progress=100.0, phase="finished", figure=trial.last_result["sum_r"]).end()
 
-    kept = [trial.trial_id for trial in search.trials if (trials.folder / trial.trial_id / "run").is_dir()]
-    assert kept == ["trial-1", "trial-3", "trial-4"]
+    assert sorted(run.parent.name for run in trials.folder.glob("*/run")) == ["1", "3", "4"]
     assert len(trials.all()) == 4
 
 
-def test_a_search_that_goes_on_goes_on_with_its_trials_and_numbers(search, trials, space_of):
+def test_a_search_that_goes_on_goes_on_with_its_trials(search, trials, space_of):
     search.trial(1).start().report(progress=100.0, phase="finished").end()
     search.trial(2).start().report(210.0, seconds=10.0)
 
     again = RaySearch(trials, space_of())
-    first, second = again.trial(1), again.trial(2)
-    first.status = "TERMINATED"
-    again.step()
-    second.start().report(220.0, 60.0, seconds=5.0)
+    again.trial(2).start().report(220.0, 60.0, seconds=5.0)
     again.trial(3).start()
 
     assert [(trial.number, trial.state) for trial in trials.all()] == [(1, "finished"), (2, "running"), (3, "running")]
@@ -176,91 +151,27 @@ def test_a_search_that_goes_on_goes_on_with_its_trials_and_numbers(search, trial
     assert len(trials.reports(trials.all()[1])) == 2
 
 
-def test_a_trial_that_began_just_before_the_kill_is_not_counted_beside_its_second_beginning(search, trials, space_of):
-    search.trial(1).start().report(progress=100.0, phase="finished").end()
-    search.trial(2).start()
-
-    again = RaySearch(trials, space_of())
-    again.trial(1).status = "TERMINATED"
-    again.step()
-    # The sampler proposes it again under another name.
-    again.trial(7).start()
-
-    assert [(trial.id, trial.number) for trial in trials.all()] == [("trial-1", 1), ("trial-7", 2)]
-
-
-@pytest.mark.parametrize(("limit", "ended"), [(None, "pruned"), (10.0, "out of time")])
-def test_an_end_that_a_killed_search_had_not_noted_stays(limit, ended, trials, space_of):
-    space = space_of(trial_seconds=limit)
-    RaySearch(trials, space).trial(1).start().report(210.0, 34.0, seconds=11.0).end()
-    before = trials.all()
-    assert before[0].state == ended
-
-    again = RaySearch(trials, space)
-    trial = again.trial(1)
-    again.step()
-    trial.start()
-    during = trials.all()
-    # Its process only tells its last report again.
-    trial.report(210.0, 34.0, seconds=0.0).end()
-
-    assert during == trials.all() == before
-    assert len(trials.reports(before[0])) == 1
-
-
 def test_a_failed_trial_that_is_tried_again_has_no_reason_any_more(search, trials, space_of):
     search.trial(1).start().die()
 
-    again = RaySearch(trials, space_of())
-    trial = again.trial(1)
-    again.step()
-    trial.start()
+    trial = RaySearch(trials, space_of()).trial(1).start()
     assert (state(trials), trials.all()[0].reason) == ("running", "")
 
     trial.report(progress=100.0, phase="finished").end()
     assert state(trials) == "finished"
 
 
-def test_a_damaged_file_is_written_again_from_what_ray_remembers(search, trials, space_of):
-    for number, figure in enumerate((1.0, 2.0, 3.0), 1):
-        search.trial(number).start().report(figure, 100.0, "finished").end()
-    (trials.folder / "trial-2" / "trial.json").write_text('{"id": "tri')
+def test_time_that_a_trial_waited_does_not_count_to_its_limit(trials, space_of):
+    search = RaySearch(trials, space_of(trial_seconds=60))
+    search.trial(1).start().report(progress=34.0, seconds=90.0, training_seconds=50.0).end()
 
-    again = RaySearch(trials, space_of())
-    for before in search.trials:
-        trial = again.trial(int(before.trial_id[-1]))
-        trial.status, trial.last_result = "TERMINATED", before.last_result
-    again.step()
-
-    assert [(trial.number, trial.state, trial.figure("sum_r")) for trial in trials.all()] == [
-        (1, "finished", 1.0),
-        (2, "finished", 2.0),
-        (3, "finished", 3.0),
-    ]
+    assert state(trials) == "pruned"
 
 
-def test_a_trial_that_ended_without_a_word_and_lost_its_file_is_left_out(trials, space_of):
-    again = RaySearch(trials, space_of())
-    again.trial(1).status = "TERMINATED"
-    again.step()
-
-    assert trials.all() == []
-
-
-def test_what_is_known_is_read_once(search, trials, add):
-    add(1, 200.0)
-    search.step()
-
-    # The first step of this search found nothing; what comes later is not deleted.
-    assert len(trials.all()) == 1
-
-
-def test_a_journal_travels_to_the_search_that_goes_on(search, trials):
+def test_a_journal_travels(search, trials):
     import cloudpickle
 
     again = cloudpickle.loads(cloudpickle.dumps(search.journal))
-    trial = SimpleNamespace(trial_id="trial-1", config={}, status="PENDING", last_result={})
-    again.on_step_begin(0, [trial])
-    again.on_trial_start(0, [trial], trial)
+    again.on_trial_start(0, [], SimpleNamespace(config={"trial": 1}, last_result={}))
 
     assert state(trials) == "running"

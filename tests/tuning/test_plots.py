@@ -20,7 +20,6 @@ def records():
     def make(number=8, state="finished", **figures):
         return [
             TrialRecord(
-                f"t{n}",
                 n,
                 {TEMPERATURE: 0.02 * n, DISTILLATION: LABELS[n % 2]},
                 state,
@@ -63,7 +62,7 @@ def test_parameters_have_short_names_and_parts_of_a_recipe_words(records, space_
 def test_choices_whose_words_are_the_same_keep_their_labels(space_of):
     near = [{"form": "embeddings", "weight": 0.50001}, {"form": "embeddings", "weight": 0.50002}]
     label = '{"form": "embeddings", "weight": 0.50002}'
-    record = TrialRecord("t1", 1, {DISTILLATION: label}, "finished", {"sum_r": 1.0})
+    record = TrialRecord(1, {DISTILLATION: label}, "finished", {"sum_r": 1.0})
     study = study_of(space_of(parameters={DISTILLATION: {"choices": near}}), [record], ["sum_r"])
 
     assert study.trials[1].params == {"distillation": label}

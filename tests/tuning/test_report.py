@@ -229,13 +229,13 @@ def test_the_same_trials_give_the_same_report(report, add):
 def test_a_damaged_trial_costs_its_own_row_alone(report, add, trials):
     for number in (1, 2):
         add(number, 200.0)
-    (trials.folder / "trial-1" / "trial.json").write_text("{")
+    (trials.folder / "1" / "trial.json").write_text("{")
 
     assert [row.split("|")[1].strip() for row in rows(report(), "Best trials")[1:]] == ["2"]
 
 
 def test_a_trial_without_a_figure_that_ended_is_counted_and_not_ranked(report, trials):
-    trials.write(TrialRecord("t1", 1, {}, "finished", {"sum_r": math.nan}))
+    trials.write(TrialRecord(1, {}, "finished", {"sum_r": math.nan}))
     text = report()
 
     assert "1 of 8 trials (1 finished)" in text

@@ -32,9 +32,7 @@ def many(trials):
         figures = {} if number == 26 else {"sum_r": 200.0 + number}
         reason = "Out of memory: CUDA out of memory. Try a smaller batch_size." if state == "failed" else ""
         progress = {"running": 41.6, "pruned": 34.0}.get(state, 100.0)
-        record = TrialRecord(
-            f"t{number}", number, space.defaults(), state, figures, progress, "projections", 75, reason
-        )
+        record = TrialRecord(number, space.defaults(), state, figures, progress, "projections", 75, reason)
         trials.write(record)
     return space
 

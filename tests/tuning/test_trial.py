@@ -1,16 +1,14 @@
 from __future__ import annotations
 
 import math
-from types import SimpleNamespace
 
 import pytest
 from ray.train.v2.api.exceptions import TrainingFailedError
 
 from tuning import trial
 from tuning.trial import Resources, Study
-from tuning.trials import TrialRecord
 
-CHOSEN = {"cross_modal.temperature": 0.1}
+CHOSEN = {"cross_modal.temperature": 0.1, "trial": 1}
 
 
 @pytest.fixture
@@ -20,9 +18,8 @@ def study(tmp_path, space_of) -> Study:
 
 @pytest.fixture
 def told(monkeypatch) -> list:
-    """What the driver of the trial ``trial-1`` reports to Ray Tune itself."""
+    """What the driver of a trial reports to Ray Tune itself."""
     reports: list = []
-    monkeypatch.setattr(trial.tune, "get_context", lambda: SimpleNamespace(get_trial_id=lambda: "trial-1"))
     monkeypatch.setattr(trial.tune, "report", reports.append)
     return reports
 
@@ -66,7 +63,7 @@ def attempts(monkeypatch, study):
 
 @pytest.fixture
 def task(study):
-    folder = study.folder("trial-1")
+    folder = study.folder(1)
     folder.mkdir(parents=True)
     return study.task({}, folder)
 
@@ -77,7 +74,7 @@ def test_a_trial_trains_its_recipe_in_a_folder_of_its_own(study, told, ends):
 
     [task] = tasks
     assert task.recipe["cross_modal"]["temperature"] == 0.1
-    assert (task.data, task.folder) == ("data", str(study.storage / "trials" / "trial-1" / "run"))
+    assert (task.data, task.folder) == ("data", str(study.storage / "trials" / "1" / "run"))
     assert (task.networks, task.threads) == (str(study.storage / "networks"), 3)
     assert told == []
 
@@ -93,6 +90,8 @@ def test_a_trial_that_cannot_be_trained_reports_no_figure_and_its_reason(study, 
     [report] = told
     assert math.isnan(report["sum_r"])
     assert (report["phase"], report["failed"]) == ("failed", "There is no split 'train'.")
+    # Where trials have a limit, Ray asks each report for it.
+    assert report["training_seconds"] == 0
 
 
 def test_values_that_do_not_go_together_are_a_reason_and_nothing_is_run(tmp_path, space_of, told, ends):
@@ -100,37 +99,13 @@ def test_values_that_do_not_go_together_are_a_reason_and_nothing_is_run(tmp_path
     weight = {"from": 0.0, "to": 1.0}
     parameters = {"cross_modal.source_weight": weight, "cross_modal.target_weight": weight}
     study = Study(space_of(parameters=parameters), "data", tmp_path, Resources())
-    trial.drive(dict.fromkeys(parameters, 0.0), study)
+    trial.drive({**dict.fromkeys(parameters, 0.0), "trial": 3}, study)
 
     assert told[0]["failed"] == (
         "The values do not go together: cross_modal: pictures are matched with nothing: raise source_weight or "
         "target_weight."
     )
     assert tasks == []
-
-
-@pytest.mark.parametrize("state", ["finished", "pruned", "out of time"])
-def test_a_trial_that_had_ended_tells_its_last_report_again_and_is_not_trained_again(state, study, trials, told, ends):
-    tasks = ends()
-    record = TrialRecord("trial-1", 1, CHOSEN, state)
-    trials.write(record)
-    for progress in (30.0, 60.0):
-        trials.note(record, {"progress": progress, "phase": "projections", "sum_r": progress})
-    trial.drive(CHOSEN, study)
-
-    assert told == [{"progress": 60.0, "phase": "projections", "sum_r": 60.0}]
-    assert tasks == []
-
-
-@pytest.mark.parametrize("state", ["running", "failed"])
-def test_a_trial_that_had_not_ended_goes_on(state, study, trials, told, ends):
-    tasks = ends()
-    record = TrialRecord("trial-1", 1, CHOSEN, state)
-    trials.write(record)
-    trials.note(record, {"progress": 30.0, "phase": "projections", "sum_r": 1.0})
-    trial.drive(CHOSEN, study)
-
-    assert (len(tasks), told) == (1, [])
 
 
 def test_a_run_whose_workers_die_is_tried_again_under_another_name(study, task, attempts):

@@ -4,21 +4,19 @@ import math
 
 import pytest
 
-from tuning.trials import TrialRecord, Trials
+from tuning.trials import DIED, TrialRecord, Trials
 
 
 def test_trials_come_in_the_order_of_their_numbers(trials, add):
     written = [add(number, 200.5) for number in (10, 9, 1)]
 
     assert trials.all() == written[::-1]
-    assert trials.find("trial-9") == written[1]
 
 
 def test_a_search_without_trials_has_none(tmp_path):
     absent = Trials(tmp_path / "absent")
 
-    assert (absent.all(), absent.ranked("sum_r"), absent.find("one")) == ([], [], None)
-    absent.forget(set())
+    assert (absent.all(), absent.ranked("sum_r"), next(absent.unused())) == ([], [], 1)
 
 
 def test_what_ran_to_its_end_is_ranked_by_its_figure_and_the_earlier_first(trials, add):
@@ -42,16 +40,15 @@ def test_of_ranks_the_lowest_comes_first(trials, add):
     assert [trial.number for trial in trials.ranked("text_to_image.median_rank")] == [2, 1, 3]
 
 
-@pytest.mark.parametrize(
-    "text", ["", "{", "null", "[]", '{"id": "a"}', '{"id": "a", "number": 1, "chosen": {}, "x": 1}']
-)
+@pytest.mark.parametrize("text", ["", "{", "null", "[]", '{"number": 2}', '{"number": 2, "chosen": {}, "x": 1}'])
 def test_a_damaged_file_costs_its_own_trial_alone(text, trials, add):
     add(1, 200.0)
     add(2, 300.0)
-    (trials.folder / "trial-2" / "trial.json").write_text(text)
+    (trials.folder / "2" / "trial.json").write_text(text)
 
     assert [trial.number for trial in trials.all()] == [1]
-    assert trials.find("trial-2") is None
+    # What it left of a run is that of its own values.
+    assert next(trials.unused()) == 3
 
 
 def test_a_trial_that_is_written_again_is_never_half_there(trials, add, monkeypatch):
@@ -77,37 +74,21 @@ def test_a_report_that_came_again_counts_once_and_as_it_first_came(trials, add):
 def test_a_report_that_a_killed_process_left_unfinished_is_left_out(trials, add):
     record = add(1, 200.0)
     trials.note(record, {"progress": 10.0, "phase": "a", "sum_r": 1.0})
-    file = trials.folder / "trial-1" / "reports.jsonl"
+    file = trials.folder / "1" / "reports.jsonl"
     file.write_text(file.read_text() + '{"progress": 20.0, "ph')
     trials.note(record, {"progress": 30.0, "phase": "a", "sum_r": 3.0})
 
     assert [row["sum_r"] for row in trials.reports(record)] == [1.0, 3.0]
 
 
-def test_what_the_search_does_not_know_is_forgotten_and_strange_files_are_left(trials, add):
-    for number in (1, 2):
-        add(number, 200.0)
-        (trials.folder / f"trial-{number}" / "run").mkdir()
-    (trials.folder / "begun").mkdir()
-    (trials.folder / "notes.txt").write_text("mine")
-    trials.forget({"trial-2", "trial-7"})
-
-    assert sorted(entry.name for entry in trials.folder.iterdir()) == ["notes.txt", "trial-2"]
-    assert [trial.number for trial in trials.all()] == [2]
-
-
-def test_a_forgotten_trial_is_none_even_where_its_run_cannot_be_deleted(trials, add, monkeypatch):
-    add(1, 200.0)
-    # A worker that is still dying writes into it.
-    monkeypatch.setattr("shutil.rmtree", lambda folder, ignore_errors: None)
-    trials.forget(set())
-
-    assert trials.all() == []
-
-
 @pytest.mark.parametrize(
-    ("state", "ended"),
-    [("finished", True), ("pruned", True), ("out of time", True), ("failed", False), ("running", False)],
+    ("state", "reason", "ended"),
+    [
+        *((state, "", True) for state in ("finished", "pruned", "out of time")),
+        ("failed", "The loss is not finite.", True),
+        ("failed", DIED, False),
+        ("running", "", False),
+    ],
 )
-def test_a_failure_is_no_end_that_stays(state, ended):
-    assert TrialRecord("a", 1, {}, state).has_ended is ended
+def test_a_failure_of_a_trials_own_is_an_end_that_stays(state, reason, ended):
+    assert TrialRecord(1, {}, state, reason=reason).has_ended is ended

@@ -51,6 +51,14 @@ def launch(told, tmp_path):
     return make
 
 
+@pytest.mark.parametrize("given", ["cpu", "cuda"])
+def test_a_worker_trains_on_what_ray_gave_it_whatever_it_sees(given, launch, monkeypatch):
+    monkeypatch.setattr(worker, "get_device", lambda: torch.device(given))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+
+    assert launch().trainer_options()["accelerator"] == given
+
+
 def epochs(launch, total, phase):
     """Go through the epochs of a phase, as Lightning does."""
     listeners = launch.callbacks(Phase(*phase, lambda: dict(FIGURES)))
@@ -74,6 +82,7 @@ def test_a_report_has_the_mean_of_the_target_languages_and_every_language(launch
         "sum_r.de": 200.0,
         "sum_r.fr": 220.0,
         "network_seconds": 0.0,
+        "training_seconds": 0.0,
     }
 
 
@@ -112,26 +121,36 @@ def test_every_epoch_is_reported_where_the_best_one_is_kept(launch, told):
 def test_a_phase_without_figures_or_a_run_without_a_dev_cut_reports_nothing(launch, told):
     epochs(launch(dev_pictures=0), 3, ("projections", 1, 1))
 
-    assert launch().callbacks(Phase("projections", 1, 1)) == []
+    assert [type(one) for one in launch().callbacks(Phase("projections", 1, 1))] == [worker.Clock]
     assert told.reports == []
 
 
 @pytest.mark.parametrize("measure", [lambda: dict(FIGURES), None], ids=["frozen sources", "trained sources"])
-def test_what_training_the_shared_network_took_is_in_every_later_report(measure, launch, told, monkeypatch):
+def test_what_training_and_the_shared_network_took_is_in_every_report(measure, launch, told, monkeypatch):
     now = SimpleNamespace(seconds=100.0)
     monkeypatch.setattr(worker.time, "perf_counter", lambda: now.seconds)
     run = launch()
     for number, phase in enumerate(("source_projections", "cross_lingual"), 1):
-        clock = run.callbacks(Phase(phase, number, 3, measure))[0]
-        clock.on_fit_start(None, None)
-        now.seconds += 7
-        run.report(Phase(phase, number, 3), 1.0, FIGURES)
-        clock.on_fit_end(None, None)
-        now.seconds += 100
-    run.report(Phase("projections", 3, 3), 1.0, FIGURES)
+        timed(run, Phase(phase, number, 3, measure), now, 7)
+    timed(run, Phase("projections", 3, 3, measure), now, 5)
+    # Its workers died.
+    again = launch()
+    timed(again, Phase("projections", 3, 3, measure), now, 2)
 
-    assert [report["network_seconds"] for report in told.reports] == [7, 14, 14]
-    assert all(not isinstance(one, worker.Clock) for one in run.callbacks(Phase("projections", 3, 3, measure)))
+    assert [report["network_seconds"] for report in told.reports] == [7, 14, 14, 0]
+    assert [report["training_seconds"] for report in told.reports] == [7, 14, 19, 21]
+
+
+def timed(launch, phase, now, seconds):
+    """Go through a phase that takes some time, and some for what is no training."""
+    clocks = [one for one in launch.callbacks(phase) if isinstance(one, worker.Clock)]
+    for clock in clocks:
+        clock.on_fit_start(None, None)
+    now.seconds += seconds
+    launch.report(phase, 1.0, FIGURES)
+    for clock in clocks:
+        clock.on_fit_end(None, None)
+    now.seconds += 100
 
 
 def test_the_first_worker_alone_keeps_reports_and_every_one_reports(launch, told, tmp_path):
