@@ -318,6 +318,17 @@ def test_what_is_not_trained_has_no_dropout(english):
     assert not torch.equal(trained[1](ids), trained[1](ids))
 
 
+def test_new_rows_are_an_embedding_which_muon_leaves_alone(english):
+    tower = GrownText(loaded(english), 1, known_pieces=20)
+    embeddings = {id(module.weight) for module in tower.modules() if isinstance(module, torch.nn.Embedding)}
+    new = [
+        parameter for name, parameter in tower.named_parameters() if "embeddings" in name and parameter.requires_grad
+    ]
+
+    assert len(new) == 1
+    assert id(new[0]) in embeddings
+
+
 def test_an_older_model_names_its_backbone_on_its_card_or_must_be_told(add_german, english, text_backbone):
     info = replace(model_info.read(english), text_backbone="", vocabulary="")
     model_info.write(english, info)

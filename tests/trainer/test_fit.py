@@ -64,6 +64,12 @@ def vectors(folder: Path) -> np.ndarray:
     return SentenceTransformer(str(folder), device="cpu").encode([{"text": text} for text in TEXTS])
 
 
+def picture_vector(folder: Path) -> np.ndarray:
+    from PIL import Image
+
+    return SentenceTransformer(str(folder), device="cpu").encode([Image.new("RGB", (40, 40), (255, 0, 0))])
+
+
 def weights(model: Any) -> dict[str, torch.Tensor]:
     return {key: value.clone() for key, value in model.state_dict().items()}
 
@@ -145,6 +151,51 @@ def test_a_killed_run_goes_on_to_the_same_vectors(stage, trained_layers, layers,
     resumed = vectors(fit(settings, read, tmp_path / "killed").model)
 
     np.testing.assert_array_equal(resumed, whole)
+
+
+@pytest.mark.forks
+@pytest.mark.parametrize("schedule", ["two_stages", "joint"])
+def test_a_killed_run_whose_workers_open_pictures_goes_on_to_the_same_vectors(
+    schedule, recipe_of, read, tmp_path, killed
+):
+    import trainer.stages
+
+    lines = {"model.trained_image_layers": 1, "compute.workers": 1, "schedule": schedule}
+    settings = recipe.Recipe.model_validate(recipe.changed(recipe_of(epochs=3).model_dump(), lines))
+    stage = trainer.stages.JointNetwork if schedule == "joint" else trainer.stages.CrossModalNetwork
+    whole = fit(settings, read, tmp_path / "whole").model
+    with killed(stage):
+        fit(settings, read, tmp_path / "killed")
+    resumed = fit(settings, read, tmp_path / "killed").model
+
+    np.testing.assert_array_equal(vectors(resumed), vectors(whole))
+    np.testing.assert_array_equal(picture_vector(resumed), picture_vector(whole))
+
+
+def test_workers_open_the_pictures_of_both_networks_at_once(recipe_of, read, tmp_path, monkeypatch):
+    from trainer.methods.stage import Stage
+
+    made, loader = [], Stage.loader
+    monkeypatch.setattr(Stage, "loader", lambda self, *share: made.append(self.workers) or loader(self, *share))
+    lines = {"compute.workers": 1, "schedule": "joint"}
+    fit(recipe.Recipe.model_validate(recipe.changed(recipe_of().model_dump(), lines)), read, tmp_path / "run")
+
+    assert made == [1, 1]
+
+
+def test_an_epoch_of_both_networks_is_a_pass_over_the_pictures_where_pairs_are_fewer(
+    recipe_of, read, tmp_path, monkeypatch
+):
+    from trainer.methods.cl2cm import CrossModalNetwork
+
+    seen, losses = [], CrossModalNetwork.losses
+    monkeypatch.setattr(CrossModalNetwork, "losses", lambda self, batch: seen.append(1) or losses(self, batch))
+    lines = {"cross_lingual.optimiser.batch_size": 64, "cross_modal.optimiser.batch_size": 2, "schedule": "joint"}
+    settings = recipe.changed(recipe_of(epochs=1).model_dump(), lines)
+    fit(recipe.Recipe.model_validate(settings), read, tmp_path / "run")
+
+    # Six pictures in twos.
+    assert len(seen) == 3
 
 
 def test_a_folder_of_another_run_is_refused(recipe_of, read, tmp_path):

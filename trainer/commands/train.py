@@ -62,53 +62,66 @@ def run_train(arguments: argparse.Namespace) -> int:
         0.
     """
     quiet_libraries()
-    from rich.console import Console
-
     from trainer import recipe as recipes
     from trainer.streaming import shards
 
     recipe = recipes.load(arguments.recipe, target_languages=arguments.target, seed=arguments.seed)
     on_shards = shards.recognises(Path(arguments.data))
     run = _train_on_shards(recipe, arguments) if on_shards else _train_in_memory(recipe, arguments)
-    Console().print(
-        f"{run.info.identity} is in {run.model}; its README.md has the figures.\nNext: cl2cm install {run.model}",
-        highlight=False,
-        soft_wrap=True,
-    )
+    _say(f"{run.info.identity} is in {run.model}; its README.md has the figures.\nNext: cl2cm install {run.model}")
     return 0
 
 
 def _train_in_memory(recipe: Recipe, arguments: argparse.Namespace) -> Run:
     from trainer.corpus import read_corpus
+    from trainer.corpus.seen_captions import seen_captions
     from trainer.fit import fit, run_key, training_data, unseen_splits
 
     corpus = read_corpus(arguments.data)
     splits = unseen_splits(recipe, corpus) if arguments.evaluate_on is None else arguments.evaluate_on
     data = training_data(recipe, corpus)
+    for split in set(splits) - {recipe.split}:
+        if seen := seen_captions(corpus, data, recipe.source_language, split):
+            _say(
+                f"Training learns from the translations of {seen} captions of the split {split}, so that its figures "
+                "are too good: leave them out of pairs/."
+            )
     key = run_key(recipe, data)
-    folder = arguments.out or Path("build") / "runs" / f"{recipe.model_name}-{key}"
+    folder = _folder(recipe, arguments, key)
     return fit(recipe, corpus, folder, splits, arguments.networks, data)
 
 
 def _train_on_shards(recipe: Recipe, arguments: argparse.Namespace) -> Run:
-    from rich.console import Console
-
     from trainer.streaming import shards
     from trainer.streaming.damaged import DAMAGED_PICTURES, damaged_pictures
     from trainer.streaming.fit import fit, run_key
 
     corpus = shards.read(Path(arguments.data))
     key = run_key(recipe, corpus)
-    folder = arguments.out or Path("build") / "runs" / f"{recipe.model_name}-{key}"
+    folder = _folder(recipe, arguments, key)
     splits = [None] if arguments.evaluate_on is None else arguments.evaluate_on
     run = fit(recipe, corpus, folder, splits, arguments.networks)
     damaged = damaged_pictures(folder / DAMAGED_PICTURES)
     if damaged:
         few = ", ".join(list(damaged)[:3])
-        Console().print(
+        _say(
             f"Left out: {len(damaged)} pictures that cannot be opened ({few}"
-            f"{', ...' if len(damaged) > 3 else ''}); {folder / DAMAGED_PICTURES} says why.",
-            highlight=False,
-            soft_wrap=True,
+            f"{', ...' if len(damaged) > 3 else ''}); {folder / DAMAGED_PICTURES} says why."
         )
     return run
+
+
+def _folder(recipe: Recipe, arguments: argparse.Namespace, key: str) -> Path:
+    """The run's folder; says so where its run is finished and was not asked to be measured anew."""
+    folder: Path = arguments.out or Path("build") / "runs" / f"{recipe.model_name}-{key}"
+    if arguments.evaluate_on and (folder / "model").is_dir():
+        _say(
+            f"The run in {folder} was finished before, its card stays as it is: cl2cm evaluate measures other splits."
+        )
+    return folder
+
+
+def _say(sentence: str) -> None:
+    from rich.console import Console
+
+    Console().print(sentence, highlight=False, markup=False, soft_wrap=True)

@@ -20,15 +20,15 @@ captions by machine and write them as sentence pairs to pairs/<from>-<to>.tsv, w
 the origin mt-apertium or mt-<model>.
 
 Sentences that the table has already are kept and not translated again, so a run that
-was stopped goes on where it was. Machine-made sentences are for training; test with
-captions that people wrote.
+was stopped goes on where it was. Machine-made sentences are for training, so captions
+of other splits are left alone; test with captions that people wrote.
 """
 
 EXAMPLES = """\
 examples:
   cl2cm translate archive/ --to fr
   cl2cm translate archive/ --to de --with facebook/m2m100_418M
-  cl2cm translate archive/ --to pt_BR --split train
+  cl2cm translate archive/ --to ca --from es
 """
 
 
@@ -44,7 +44,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         dest="translator",
         help="apertium (the default), or a Hugging Face sequence-to-sequence model by name or folder",
     )
-    parser.add_argument("--split", metavar="SPLIT", help="translate the captions of this split alone (all)")
+    parser.add_argument(
+        "--split", metavar="SPLIT", help="translate the captions of this split alone (train; all without it)"
+    )
     parser.add_argument("--beams", metavar="N", type=positive, help="beam search of a model (the model's own)")
     parser.set_defaults(run=run_translate, extra="train", runs_models=True)
 
@@ -82,14 +84,13 @@ def run_translate(arguments: argparse.Namespace) -> int:
 
 def _captions(arguments: argparse.Namespace) -> list[str]:
     from trainer.corpus import captioned_media
+    from trainer.language_texts import captions_of
 
     if arguments.source == arguments.to:
         raise UserError(f"The captions are in {arguments.source!r} already; name another language with --to.")
     if not captioned_media.recognises(arguments.data):
         raise UserError(f"{arguments.data} is no captioned-media folder: it needs media/ and captions/<language>.tsv.")
-    corpus = captioned_media.read(arguments.data)
-    captions = corpus.captions_in(arguments.source, corpus.media_ids(arguments.split))
-    return list(dict.fromkeys(caption for _, caption in captions))
+    return captions_of(captioned_media.read(arguments.data), arguments.source, arguments.split)
 
 
 def _translate(table: PairTable, missing: list[str], arguments: argparse.Namespace) -> int:

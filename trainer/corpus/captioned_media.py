@@ -252,7 +252,11 @@ def _pairs(file: Path) -> list[Row]:
     if not dash:
         raise UserError(f"{file} should be named <source>-<target>.tsv, for example en-de.tsv.")
     table = read_table(file, ("source", "target"), ("origin",))
-    return [(source_language, target_language, source, target, origin) for source, target, origin in table]
+    return [
+        (source_language, target_language, source, target, origin)
+        for source, target, origin in table
+        if source.strip() and target.strip()
+    ]
 
 
 def read_split(file: Path, known: set[str]) -> list[str]:
@@ -263,13 +267,13 @@ def read_split(file: Path, known: set[str]) -> list[str]:
         known: The media that there are.
 
     Returns:
-        Media ids in the order of the file.
+        Media ids in the order of the file, each once.
 
     Raises:
         UserError: The file names a medium that is not there.
     """
     lines = (line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines())
-    media_ids = [line for line in lines if line]
+    media_ids = list(dict.fromkeys(line for line in lines if line))
     unknown = [media_id for media_id in media_ids if media_id not in known]
     if unknown:
         raise UserError(f"{file} names {unknown[0]!r} ({len(unknown)} such lines), but media/ holds no such file.")

@@ -141,6 +141,11 @@ def assemble(
             for language in target_languages
             for media_id, caption in corpus.captions_in(language, set(media_ids) - dev_ids)
         ]
+    if dev_ids and not written:
+        raise UserError(
+            f"dev_pictures keeps all {len(dev_ids)} pictures of the split {split!r} in {corpus.folder} back: lower it "
+            "in the recipe."
+        )
     if not rows:
         raise UserError(
             f"None of the {source_language} captions of the split {split!r} in {corpus.folder} has a translation in "
@@ -173,6 +178,13 @@ def _pairs(
     ]
     for language in target_languages:
         if not any(row["target_language"] == language for row in pairs):
+            others = sorted({row["origin"] or "none" for row in rows if row["target_language"] == language})
+            if others:
+                raise UserError(
+                    f"{corpus.folder} has sentence pairs {source_language}-{language} of the origins "
+                    f"{', '.join(others)} alone, and the recipe takes {', '.join(sorted(origins)) or 'all but weak'}: "
+                    "change its line origins."
+                )
             raise UserError(
                 f"{corpus.folder} has no sentence pairs {source_language}-{language}: put them into "
                 f"pairs/{source_language}-{language}.tsv (columns source and target)."

@@ -33,6 +33,10 @@ class EarlyStopping(Callback):
         self._best, self._since = -math.inf, 0
         self._weights: dict[str, Tensor] = {}
 
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Train no more where an earlier process had stopped: a checkpoint does not say that it was the last."""
+        trainer.should_stop = trainer.should_stop or self._since >= self._patience
+
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Measure, and stop if there was no gain for long enough."""
         pl_module.eval()
@@ -42,7 +46,9 @@ class EarlyStopping(Callback):
         if figure > self._best:
             self._best, self._since = figure, 0
             self._weights = {name: value.detach().clone() for name, value in pl_module.state_dict().items()}
-        trainer.should_stop = trainer.should_stop or self._since >= self._patience
+        # Processes on different processors may round differently; none may wait for another that has stopped.
+        stops = trainer.strategy.reduce_boolean_decision(self._since >= self._patience, all=False)
+        trainer.should_stop = trainer.should_stop or stops
 
     def restore(self, stage: L.LightningModule, checkpoint: Path) -> None:
         """Give a stage the weights of its best epoch.

@@ -45,8 +45,10 @@ class JointNetwork(Stage):
     def loader(self, process: int = 0, processes: int = 1) -> Iterable[Any]:
         """Pair the batches of both; an epoch is a pass over the pictures, and sentence pairs fill it."""
         networks = {"pictures": self.cross_modal, "pairs": self.cross_lingual}
-        loaders = {name: network.loader(process, processes) for name, network in networks.items()}
-        return CombinedLoader(loaders, "min_size")
+        loaders: dict[str, Any] = {name: network.loader(process, processes) for name, network in networks.items()}
+        # Where there are fewer batches of pairs, they come again.
+        fewer_pairs = len(loaders["pairs"]) < len(loaders["pictures"])
+        return CombinedLoader(loaders, "max_size_cycle" if fewer_pairs else "min_size")
 
     def losses(self, batch: dict[str, Any]) -> dict[str, Tensor]:
         """Compute the losses of both networks."""

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.utilities.combined_loader import CombinedLoader
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from cl2cm_plugin.errors import UserError
-from trainer.corpus.batches import PictureBatchSampler
+from trainer.corpus.batches import PictureBatchSampler, seed_of
 from trainer.methods.early_stopping import EarlyStopping
 from trainer.methods.gathering import gathered
 from trainer.methods.muon import Muon
@@ -48,6 +49,7 @@ class Stage(L.LightningModule):
         self.items = items
         self.workers = 0
         self.latest_loss = math.nan
+        self._first_epoch = 0
 
     def collate(self, items: list[Any]) -> dict[str, Any]:
         """Turn some items into the batch that `losses` takes."""
@@ -60,18 +62,26 @@ class Stage(L.LightningModule):
     def loader(self, process: int = 0, processes: int = 1) -> Iterable[Any]:
         """Give this process its share of the batches of an epoch."""
         groups = [item.group for item in self.items]
+        batches = PictureBatchSampler(groups, self.optimiser.batch_size, self.seed, process, processes)
         return DataLoader(
             self.items,  # type: ignore[arg-type]
-            batch_sampler=PictureBatchSampler(groups, self.optimiser.batch_size, self.seed, process, processes),
+            batch_sampler=batches,
             collate_fn=self.collate,
-            # Its own: its iterator draws from it before the first epoch of a run that goes on, else after.
-            generator=torch.Generator(),
+            generator=batches.generator,
             num_workers=self.workers,
         )
 
     def train_dataloader(self) -> Iterable[Any]:
         """Load batches as Lightning asks for them."""
-        return self.loader(self.global_rank, self.trainer.world_size)
+        loader: Any = self.loader(self.global_rank, self.trainer.world_size)
+        # Workers draw their first batches before Lightning says with which epoch a run goes on.
+        for one in loader.flattened if isinstance(loader, CombinedLoader) else [loader]:
+            one.batch_sampler.set_epoch(self._first_epoch)
+        return loader
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on with the epoch behind the checkpoint's: it was written at the end of one."""
+        self._first_epoch = checkpoint["epoch"] + 1
 
     def text_parameters(self) -> list[nn.Parameter]:
         """List the parameters that learn at the text backbone's rate; those on no list learn at the projections'."""
@@ -87,7 +97,7 @@ class Stage(L.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Reseed, so that the dropout of an epoch does not depend on what ran before it."""
-        torch.manual_seed((self.seed * 100_003 + self.current_epoch) * 1009 + self.global_rank)
+        torch.manual_seed(seed_of(self.seed, self.current_epoch, self.global_rank))
 
     def training_step(self, batch: dict[str, Any], _index: int) -> Tensor:
         """Sum the losses of one batch.
@@ -176,7 +186,9 @@ def train(
         )
         # Lightning would leave modules that come from a loaded model in eval mode.
         stage.train()
-        stage.workers = launch.compute.workers
+        for part in stage.modules():
+            if isinstance(part, Stage):
+                part.workers = launch.compute.workers
         launch.prepared(trainer).fit(stage, ckpt_path=last if last.is_file() else None, weights_only=True)
     if stopping:
         stopping.restore(stage, last)

@@ -116,7 +116,8 @@ class Reproduction:
         return encoders(SentenceTransformer(str(model), device="cpu", local_files_only=True))
 
     def _train(self, run: PlannedRun) -> Run:
-        networks = self._work / "networks"
+        # What other code learned is another network.
+        networks = self._work / "networks" / self._code
         return fit(run.recipe, self._corpus, self._folder(run), networks=networks, data=self._data_of(run))
 
     def _folder(self, run: PlannedRun) -> Path:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from trainer.corpus.batches import seed_of
 from trainer.streaming.shards import Turn
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ class StreamedBatches(Sampler[list[Any]]):
         seed: Determines the order together with the epoch.
         process: Which of the processes that train together this one is.
         processes: How many there are.
+
+    Attributes:
+        generator: Seeds what a loader's workers draw in the epoch.
     """
 
     def __init__(
@@ -42,12 +46,14 @@ class StreamedBatches(Sampler[list[Any]]):
         self._items, self._total = items, total
         self._batch_size, self._seed, self._epoch = batch_size, seed, 0
         self._process, self._processes = process, processes
+        self.generator = torch.Generator()
         # Lightning looks for `set_epoch` on the sampler inside a batch sampler; here both are one.
         self.sampler = self
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the order of an epoch; Lightning calls this before each one."""
         self._epoch = epoch
+        self.generator.manual_seed(seed_of(self._seed, epoch, self._process))
 
     def __len__(self) -> int:
         return max(1, -(-self._total // self._batch_size))
@@ -109,6 +115,6 @@ def loader(
         _Opened(opened),
         batch_sampler=batches,
         collate_fn=collate,
-        generator=torch.Generator(),
+        generator=batches.generator,
         num_workers=workers,
     )

@@ -68,7 +68,7 @@ def _needs_everything(recipe: Recipe) -> list[str]:
         "model.vocabulary: corpus needs all texts before it starts; write scripts or all": (
             recipe.model.vocabulary == "corpus"
         ),
-        "cross_lingual.sources: {form: frozen} needs the untrained tower's states of all texts; write {form: trained}": (
+        "cross_lingual.sources: {form: frozen} needs states of all texts of before; write {form: trained}": (
             stage_1.freezes_sources
         ),
         "cross_lingual.sentences chooses among all texts; leave it out": stage_1.sentences is not None,

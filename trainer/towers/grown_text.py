@@ -52,25 +52,25 @@ class GrownText(TrainedText):
         self._backbone[0].set_input_embeddings(self._backbone[0].get_input_embeddings().joined())
 
 
-class _GrownEmbedding(nn.Module):
-    """An embedding whose first rows are constant."""
+class _GrownEmbedding(nn.Embedding):
+    """An embedding whose first rows are constant; its weight are those behind them."""
 
     old: Tensor
 
     def __init__(self, embedding: nn.Embedding, known: int) -> None:
-        super().__init__()
         rows = embedding.weight.detach()
-        self.padding_idx = embedding.padding_idx
+        new = rows[known:].clone()
+        super().__init__(len(new), new.shape[1], _weight=new)
+        self._padding = embedding.padding_idx
         # No part of a checkpoint: the model's own file has them.
         self.register_buffer("old", rows[:known].clone(), persistent=False)
-        self.new = nn.Parameter(rows[known:].clone())
 
     def forward(self, ids: Tensor) -> Tensor:
         known = len(self.old)
         old = F.embedding(ids.clamp_max(known - 1), self.old)
-        new = F.embedding((ids - known).clamp_min(0), self.new)
+        new = F.embedding((ids - known).clamp_min(0), self.weight)
         return torch.where((ids >= known)[..., None], new, old)
 
     def joined(self) -> nn.Embedding:
-        rows = torch.cat([self.old, self.new.detach()])
-        return nn.Embedding.from_pretrained(rows, freeze=False, padding_idx=self.padding_idx)
+        rows = torch.cat([self.old, self.weight.detach()])
+        return nn.Embedding.from_pretrained(rows, freeze=False, padding_idx=self._padding)

@@ -22,6 +22,8 @@ _LONGEST_INPUT = 512
 _GROWTH, _ROOM = 2, 16
 # How tokenizers write languages: NLLB and mBART as special tokens, MADLAD and multi-target Marian before the sentence.
 _SPECIAL = re.compile(r"([a-z]{2,3}_[A-Z][A-Za-z]{1,3})")
+# T5: what stands before the sentence is in the model's configuration.
+_TASK = re.compile(r"translation_([a-z]{2,3})_to_([a-z]{2,3})")
 _PREFIX = re.compile(r"(?:<2|>>)([A-Za-z]{2,3}(?:_\w+)?)(?:>|<<)")
 
 
@@ -74,6 +76,11 @@ class Seq2SeqTranslator:
             self._options["forced_bos_token_id"] = codes[self._known(target, codes)]
         elif prefixes:
             self._prefix = prefixes[self._known(target, prefixes)] + " "
+        elif tasks := _tasks(self._model):
+            if (source, target) not in tasks:
+                known = ", ".join(f"{one} to {other}" for one, other in sorted(tasks))
+                raise UserError(f"{self.name} does not translate {source} to {target}; it translates {known}.")
+            self._prefix = tasks[source, target]
         else:
             said = self._tokenizer.init_kwargs.get("target_lang")
             if said and find_code(target, [said]) is None:
@@ -133,6 +140,13 @@ def _load(model: str) -> tuple[Any, Any]:
 
 def _first_line(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def _tasks(model: Any) -> dict[tuple[str, str], str]:
+    """What T5 wants before a sentence, by source and target language."""
+    tasks = getattr(model.config, "task_specific_params", None) or {}
+    named = ((_TASK.fullmatch(name), lines.get("prefix", "")) for name, lines in tasks.items())
+    return {(match[1], match[2]): prefix for match, prefix in named if match}
 
 
 def _language_codes(tokenizer: Any) -> dict[str, int]:

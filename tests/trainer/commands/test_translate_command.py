@@ -52,9 +52,16 @@ def test_captions_become_sentence_pairs_that_training_finds(colours, asked, caps
     assert asked == [("en", "fr", None, None)]
 
 
+def test_captions_of_other_splits_are_left_alone(colours, asked, capsys):
+    run(colours, "--to", "fr")
+
+    assert f"{TRAINED - 1} sentences translated, 0 were in" in capsys.readouterr().out
+
+
 def test_a_second_run_translates_what_the_first_did_not(colours, asked, capsys):
     run(colours, "--to", "fr", "--split", "train")
     capsys.readouterr()
+    (colours / "splits" / "train.txt").unlink()
     run(colours, "--to", "fr", "--with", "some/model", "--beams", "4")
 
     said = capsys.readouterr().out

@@ -68,7 +68,7 @@ def test_weak_pairs_teach_stage_1_alone_and_only_where_they_are_asked_for(photog
 
     assert ("A cat.", "\u732b\u3002") in {(row.source, row.target) for row in data.sentence_pairs}
     assert not [row for row in data.captioned_pictures if row.target == "\u732b\u3002"]
-    with pytest.raises(UserError, match="no sentence pairs en-zh"):
+    with pytest.raises(UserError, match="en-zh of the origins weak alone, and the recipe takes all but weak"):
         assemble(read, "en", ["zh"], "train")
 
 

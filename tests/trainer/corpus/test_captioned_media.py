@@ -123,3 +123,17 @@ def test_two_files_of_one_name_are_an_error(colours):
 
     with pytest.raises(UserError, match="red"):
         corpus.read(colours)
+
+
+def test_pairs_with_an_empty_side_are_left_out(colours):
+    (colours / "pairs" / "en-de.tsv").write_text(
+        "source\ttarget\nred\trot\ngreen\t\nblue\t  \n\tgelb\n", encoding="utf-8"
+    )
+
+    assert [(row["source"], row["target"]) for row in corpus.read(colours).pairs.to_list()] == [("red", "rot")]
+
+
+def test_a_picture_is_once_in_a_split_however_often_it_is_named(colours):
+    (colours / "splits" / "twice.txt").write_text("red\nblue\nred\n", encoding="utf-8")
+
+    assert corpus.read(colours).media_ids("twice") == ["red", "blue"]

@@ -6,6 +6,7 @@ import pytest
 
 from cl2cm_plugin.errors import UserError
 from trainer import corpus
+from trainer.corpus.seen_captions import seen_captions
 from trainer.corpus.training_data import assemble
 
 POISON = "GIFT"
@@ -150,7 +151,12 @@ def test_texts_are_listed_once(colours):
     ("languages", "split", "origins", "message"),
     [
         (["fr"], "train", [], "no sentence pairs en-fr.*pairs/en-fr.tsv"),
-        (["de"], "train", ["nobody"], "no sentence pairs en-de"),
+        (
+            ["de"],
+            "train",
+            ["mt-apertium"],
+            "en-de of the origins human, mt alone, and the recipe takes mt-apertium: ch",
+        ),
         (["de"], "held-out", [], "None of the en captions of the split 'held-out'"),
         (["de"], "dev", [], "no split 'dev'"),
     ],
@@ -158,3 +164,18 @@ def test_texts_are_listed_once(colours):
 def test_what_is_missing_is_named(languages, split, origins, message, colours):
     with pytest.raises(UserError, match=message):
         assemble(corpus.read(colours), "en", languages, split, origins)
+
+
+def test_a_dev_cut_that_leaves_nothing_to_train_on_is_told(colours):
+    with pytest.raises(UserError, match="dev_pictures keeps all 6 pictures of the split 'train'"):
+        assemble(corpus.read(colours), "en", ["de"], "train", dev_pictures=6)
+
+
+def test_captions_of_a_test_split_that_are_learned_from_are_counted(colours):
+    with (colours / "pairs" / "en-de.tsv").open("a", encoding="utf-8") as table:
+        table.write("a pink picture\tein bild in rosa\tmt\n")
+    read = corpus.read(colours)
+    data = assemble(read, "en", ["de"], "train")
+
+    assert [seen_captions(read, data, "en", split) for split in ("train", "held-out")] == [0, 1]
+    assert seen_captions(read, data, "fr", "held-out") == 0

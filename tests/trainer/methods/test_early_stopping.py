@@ -67,6 +67,14 @@ def test_without_patience_nothing_is_measured(tmp_path):
     assert weights == []
 
 
+def test_a_stage_that_had_stopped_trains_no_more(tmp_path):
+    stopped, _ = run(tmp_path, [1, 5, 4, 3], patience=2)
+    again, weights = run(tmp_path, [9], patience=2)
+
+    assert weights == []
+    torch.testing.assert_close(again.weight, stopped.weight)
+
+
 def test_a_killed_stage_knows_its_best_epoch(tmp_path):
     class Killed(BaseException):
         pass

@@ -53,9 +53,11 @@ def test_a_finished_run_returns_at_once(recipe_of, opened, tmp_path, monkeypatch
     assert fit(recipe_of(), opened, tmp_path / "run") == first
 
 
+@pytest.mark.forks
+@pytest.mark.parametrize("workers", [0, 1])
 @pytest.mark.parametrize("stage", [StreamedCrossLingual, StreamedCrossModal])
-def test_a_killed_run_goes_on_to_the_same_vectors(stage, recipe_of, opened, tmp_path, killed):
-    recipe = recipe_of(model=TRAINED, cross_modal={"untranslated": True})
+def test_a_killed_run_goes_on_to_the_same_vectors(stage, workers, recipe_of, opened, tmp_path, killed):
+    recipe = recipe_of(model=TRAINED, cross_modal={"untranslated": True}, workers=workers)
     whole = fit(recipe, opened, tmp_path / "whole")
     with killed(stage, epoch=1):
         fit(recipe, opened, tmp_path / "killed")

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -8,9 +10,6 @@ import torch
 from cl2cm_plugin.errors import UserError
 from trainer.translation import find_translator
 from trainer.translation.seq2seq import Seq2SeqTranslator
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 WORDS = ["a", "red", "blue", "dog", "cat", "runs", "ein", "hund"]
 SENTENCES = ["a red dog", "dog", "", "a blue cat runs", "cat", "a a a a a a red"]
@@ -139,6 +138,19 @@ def test_a_model_that_reads_the_language_before_the_sentence_gets_it_there(writt
     recorded(translator, monkeypatch)
 
     assert translator.translate(["a dog"]) == [f"{written.format('de')} a dog"]
+
+
+def test_a_model_that_does_several_tasks_is_told_which(tmp_path, monkeypatch):
+    folder = save_model(tmp_path / "tasks", word_tokenizer("translate:"))
+    file = Path(folder) / "config.json"
+    tasks = {"translation_en_to_de": {"prefix": "translate: "}, "summarization": {"prefix": "summarize: "}}
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"task_specific_params": tasks}))
+    translator = Seq2SeqTranslator(folder, "en", "de", device="cpu")
+    recorded(translator, monkeypatch)
+
+    assert translator.translate(["a dog"]) == ["translate: a dog"]
+    with pytest.raises(UserError, match="tasks does not translate en to fr; it translates en to de"):
+        Seq2SeqTranslator(folder, "en", "fr")
 
 
 def test_a_model_of_another_pair_is_refused(tmp_path):
