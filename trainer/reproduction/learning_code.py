@@ -50,8 +50,8 @@ _DECIDES_ADDITION = ("add_language.py", "language_texts.py", "language_vocabular
 # Code that was rearranged and learns the same: its hash, and that of the code before. An entry is made only after runs
 # of both gave models with the same fingerprints, in both stages, with and without shared networks.
 _SAME = {
-    # Mended, nothing of which the plan's runs or photographs have: resuming with workers, and after patience; pairs with
-    # an empty side, pictures twice in a split, fewer pairs than pictures in one stage, new pieces under Muon.
+    # Mended, nothing of which the plan's runs or photographs have: resuming with workers, and after patience; pairs
+    # with an empty side, pictures twice in a split, fewer pairs than pictures in one stage, new pieces under Muon.
     "9fce62ac9f2d2bb0": "c95c87128906841e",
     # More of the code counts; shared networks have a file of their own; of two runs that want the same features one
     # waits. Mended: batches that processes share unevenly, the order of states, what a tokenizer's last call left.
