@@ -15,3 +15,10 @@ def quiet_libraries() -> None:
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module=r"(lightning|torch|transformers)\b")
+
+
+def say(sentence: str) -> None:
+    """Print a sentence as it is: a path may hold what would be read as markup."""
+    from rich.console import Console
+
+    Console().print(sentence, highlight=False, markup=False, soft_wrap=True)

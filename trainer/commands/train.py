@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cl2cm_plugin.commands import add_command
-from trainer.console import quiet_libraries
+from trainer.console import quiet_libraries, say
 
 if TYPE_CHECKING:
     import argparse
@@ -68,21 +68,26 @@ def run_train(arguments: argparse.Namespace) -> int:
     recipe = recipes.load(arguments.recipe, target_languages=arguments.target, seed=arguments.seed)
     on_shards = shards.recognises(Path(arguments.data))
     run = _train_on_shards(recipe, arguments) if on_shards else _train_in_memory(recipe, arguments)
-    _say(f"{run.info.identity} is in {run.model}; its README.md has the figures.\nNext: cl2cm install {run.model}")
+    say(f"{run.info.identity} is in {run.model}; its README.md has the figures.\nNext: cl2cm install {run.model}")
     return 0
 
 
 def _train_in_memory(recipe: Recipe, arguments: argparse.Namespace) -> Run:
     from trainer.corpus import read_corpus
+    from trainer.corpus.damaged_media import left_out, without_damaged
     from trainer.corpus.seen_captions import seen_captions
     from trainer.fit import fit, run_key, training_data, unseen_splits
 
     corpus = read_corpus(arguments.data)
     splits = unseen_splits(recipe, corpus) if arguments.evaluate_on is None else arguments.evaluate_on
+    wanted = [media_id for split in (recipe.split, *splits) for media_id in corpus.media_ids(split)]
+    corpus, damaged = without_damaged(corpus, wanted)
+    if damaged:
+        say(left_out(damaged))
     data = training_data(recipe, corpus)
     for split in set(splits) - {recipe.split}:
         if seen := seen_captions(corpus, data, recipe.source_language, split):
-            _say(
+            say(
                 f"Training learns from the translations of {seen} captions of the split {split}, so that its figures "
                 "are too good: leave them out of pairs/."
             )
@@ -104,7 +109,7 @@ def _train_on_shards(recipe: Recipe, arguments: argparse.Namespace) -> Run:
     damaged = damaged_pictures(folder / DAMAGED_PICTURES)
     if damaged:
         few = ", ".join(list(damaged)[:3])
-        _say(
+        say(
             f"Left out: {len(damaged)} pictures that cannot be opened ({few}"
             f"{', ...' if len(damaged) > 3 else ''}); {folder / DAMAGED_PICTURES} says why."
         )
@@ -115,13 +120,5 @@ def _folder(recipe: Recipe, arguments: argparse.Namespace, key: str) -> Path:
     """The run's folder; says so where its run is finished and was not asked to be measured anew."""
     folder: Path = arguments.out or Path("build") / "runs" / f"{recipe.model_name}-{key}"
     if arguments.evaluate_on and (folder / "model").is_dir():
-        _say(
-            f"The run in {folder} was finished before, its card stays as it is: cl2cm evaluate measures other splits."
-        )
+        say(f"The run in {folder} was finished before, its card stays as it is: cl2cm evaluate measures other splits.")
     return folder
-
-
-def _say(sentence: str) -> None:
-    from rich.console import Console
-
-    Console().print(sentence, highlight=False, markup=False, soft_wrap=True)
