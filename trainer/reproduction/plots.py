@@ -40,7 +40,8 @@ def draw(plan: Plan, finished: Sequence[tuple[PlannedRun, RunResult]], folder: P
     ]
     for title, curve in plan.curves.items():
         lines = {label: _points(line, curve.language, known) for label, line in curve.lines.items()}
-        if any(lines.values()):
+        # One point is no curve.
+        if any(len(points) > 1 for points in lines.values()):
             files.append(_curve(lines, curve, title, folder / f"{_file_name(title)}.png"))
     return files
 

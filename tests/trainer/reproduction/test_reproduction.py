@@ -221,16 +221,21 @@ def test_a_table_waits_for_a_system_of_its_own(planned, reproduction_of):
 
 def test_a_curve_goes_through_what_is_known(planned, reproduction_of, tmp_path, monkeypatch):
     reproduction = reproduction_of(planned())
-    reproduction.make(["cl2cm"])
     lines = {"ours": {0: "cl2cm", 20: "plain"}, "theirs": {0: "plain"}}
     curve = {"along": "noise", "language": "en", "lines": lines}
     of = plan.Plan.model_validate({**planned().model_dump(), "curves": {"Noise": curve}})
     drawn = []
     monkeypatch.setattr(plots, "_curve", lambda points, *_: drawn.append(points) or tmp_path)
+    reproduction.make(["cl2cm"])
     plots.draw(of, reproduction.finished(), tmp_path)
+    # One point is none yet.
+    assert drawn == []
 
     mean = np.mean([result.sum_r("en") for _, result in reproduction.finished()])
-    assert drawn == [{"ours": [(0, pytest.approx(mean))], "theirs": []}]
+    reproduction.make()
+    plots.draw(of, reproduction.finished(), tmp_path)
+    (plain,) = (result.sum_r("en") for run, result in reproduction.finished() if run.name == "plain")
+    assert drawn == [{"ours": [(0, pytest.approx(mean)), (20, plain)], "theirs": [(0, plain)]}]
 
 
 def test_a_curve_is_a_file(planned, reproduction_of, tmp_path):
