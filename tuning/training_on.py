@@ -9,16 +9,13 @@ from cl2cm_plugin.errors import UserError
 from trainer import fit as in_memory
 from trainer.console import say
 from trainer.corpus import read_corpus
-from trainer.corpus.damaged_media import left_out, without_damaged
+from trainer.corpus.damaged_media import left_out, splits_without_damaged
 from trainer.streaming import fit as streamed
 from trainer.streaming import shards
 from trainer.streaming.dev import dev_set
 from trainer.streaming.refusals import check_recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from trainer.corpus.captioned_media import CaptionedMedia
     from trainer.fit import Run
     from trainer.launch import Launch
     from trainer.recipe import Recipe
@@ -41,7 +38,7 @@ def check(recipe: Recipe, data: str) -> None:
         if corpus.dev:
             dev_set(recipe, corpus.dev)
         return
-    sound, damaged = _opened(recipe, data)
+    sound, damaged = splits_without_damaged(read_corpus(data), [recipe.split])
     if damaged:
         say(left_out(damaged))
     dev = in_memory.training_data(recipe, sound).dev
@@ -66,7 +63,7 @@ def train(recipe: Recipe, task: Task, launch: Launch) -> Run:
         return streamed.fit(recipe, shards.read(data), folder, task.evaluate_on, Path(task.networks), launch)
     splits = [split for split in task.evaluate_on if split is not None]
     with launch.in_turn():
-        sound, _ = _opened(recipe, task.data, splits)
+        sound, _ = splits_without_damaged(read_corpus(task.data), [recipe.split, *splits])
     return in_memory.fit(recipe, sound, folder, splits, Path(task.networks), launch=launch)
 
 
@@ -75,10 +72,3 @@ def unseen_splits(recipe: Recipe, data: str) -> tuple[str | None, ...]:
     if shards.recognises(Path(data)):
         return (None,) if shards.read(Path(data)).dev else ()
     return tuple(in_memory.unseen_splits(recipe, read_corpus(data)))
-
-
-def _opened(recipe: Recipe, data: str, splits: Sequence[str] = ()) -> tuple[CaptionedMedia, dict[str, str]]:
-    """Read a corpus without what cannot be opened of the pictures that are trained on and evaluated."""
-    corpus = read_corpus(data)
-    wanted = [media_id for split in (recipe.split, *splits) for media_id in corpus.media_ids(split)]
-    return without_damaged(corpus, wanted)

@@ -86,14 +86,14 @@ def _evaluate(arguments: argparse.Namespace) -> Evaluation:
     from cl2cm_plugin.encoder import model_info, model_store
     from trainer.console import say
     from trainer.corpus import read_corpus
-    from trainer.corpus.damaged_media import left_out, without_damaged
+    from trainer.corpus.damaged_media import left_out, splits_without_damaged
     from trainer.evaluation.encode import encoders
     from trainer.evaluation.measurement import measure_split
     from trainer.evaluation.report_folder import Evaluation
 
     folder = model_store.resolve(arguments.model)
     corpus = read_corpus(arguments.data)
-    corpus, damaged = without_damaged(corpus, corpus.media_ids(arguments.split))
+    corpus, damaged = splits_without_damaged(corpus, [arguments.split])
     if damaged:
         say(left_out(damaged))
     info = model_info.read(folder) if (folder / model_info.FILE_NAME).is_file() else None

@@ -74,14 +74,13 @@ def run_train(arguments: argparse.Namespace) -> int:
 
 def _train_in_memory(recipe: Recipe, arguments: argparse.Namespace) -> Run:
     from trainer.corpus import read_corpus
-    from trainer.corpus.damaged_media import left_out, without_damaged
+    from trainer.corpus.damaged_media import left_out, splits_without_damaged
     from trainer.corpus.seen_captions import seen_captions
     from trainer.fit import fit, run_key, training_data, unseen_splits
 
     corpus = read_corpus(arguments.data)
     splits = unseen_splits(recipe, corpus) if arguments.evaluate_on is None else arguments.evaluate_on
-    wanted = [media_id for split in (recipe.split, *splits) for media_id in corpus.media_ids(split)]
-    corpus, damaged = without_damaged(corpus, wanted)
+    corpus, damaged = splits_without_damaged(corpus, [recipe.split, *splits])
     if damaged:
         say(left_out(damaged))
     data = training_data(recipe, corpus)
@@ -117,7 +116,7 @@ def _train_on_shards(recipe: Recipe, arguments: argparse.Namespace) -> Run:
 
 
 def _folder(recipe: Recipe, arguments: argparse.Namespace, key: str) -> Path:
-    """The run's folder; says so where its run is finished and was not asked to be measured anew."""
+    """The run's folder; says so where that run is finished, and the splits that are asked for are not measured."""
     folder: Path = arguments.out or Path("build") / "runs" / f"{recipe.model_name}-{key}"
     if arguments.evaluate_on and (folder / "model").is_dir():
         say(f"The run in {folder} was finished before, its card stays as it is: cl2cm evaluate measures other splits.")

@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     from trainer.corpus.captioned_media import CaptionedMedia
 
 
+def splits_without_damaged(
+    corpus: CaptionedMedia, splits: Iterable[str | None]
+) -> tuple[CaptionedMedia, dict[str, str]]:
+    """Leave out what cannot be opened of some splits, as `without_damaged` does; None is the whole corpus."""
+    return without_damaged(corpus, [media_id for split in splits for media_id in corpus.media_ids(split)])
+
+
 def without_damaged(corpus: CaptionedMedia, media_ids: Iterable[str]) -> tuple[CaptionedMedia, dict[str, str]]:
     """Leave out the media that cannot be opened, with their captions.
 
