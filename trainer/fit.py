@@ -7,7 +7,8 @@ there, and gives what the run would have given.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,17 +18,19 @@ from sentence_transformers import SentenceTransformer
 
 from cl2cm_plugin.encoder import backbones, model_info, model_store, two_tower, vocabulary
 from trainer.corpus.noise import Noise, noisy_corpus
-from trainer.corpus.training_data import TrainingData, assemble
+from trainer.corpus.pair_filter import trusted
+from trainer.corpus.training_data import TrainingData, assemble, takes
 from trainer.digest import digest
 from trainer.evaluation import report
 from trainer.evaluation.encode import encoders
 from trainer.launch import Launch
 from trainer.methods.precision import bfloat16_on_the_cpu
-from trainer.run_folder import MODEL, claim, write_model
+from trainer.run_folder import MODEL, claim, write_doubtful, write_model
 from trainer.stages import BACKBONE, Stages
 from trainer.towers.embedding import Embedder, FrozenParts
 from trainer.towers.image import TrainedImage
 from trainer.towers.trained_text import TrainedText
+from trainer.towers.untrained_text import untrained_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
 
     from cl2cm_plugin.encoder.model_info import ModelInfo
     from trainer.corpus.captioned_media import CaptionedMedia
+    from trainer.corpus.pair_filter import DoubtfulPairs
     from trainer.recipe import Recipe
 
 
@@ -87,6 +91,7 @@ def fit(
     teachers = _teacher_folders(recipe)
     with launch.in_turn():
         claim(folder, recipe, run_key(recipe, data))
+        write_doubtful(folder, data.doubtful_pairs)
         text_folder, image_folder = towers(recipe, data)
     if not (folder / MODEL).is_dir():
         evaluated = {split: corpus.captioned_languages(recipe.languages, split) for split in evaluate_on}
@@ -128,10 +133,11 @@ def unseen_splits(recipe: Recipe, corpus: CaptionedMedia) -> list[str]:
 
 
 def training_data(recipe: Recipe, corpus: CaptionedMedia) -> TrainingData:
-    """Collect what a recipe trains on, with the noise that it asks for."""
+    """Collect what a recipe trains on: with the noise that it asks for, without what its filter leaves out."""
     if any(recipe.noise.model_dump().values()):
         corpus = noisy_corpus(corpus, Noise(**recipe.noise.model_dump()), recipe.seed)
-    return assemble(
+    corpus, doubtful = _trusted(recipe, corpus)
+    data = assemble(
         corpus,
         recipe.source_language,
         recipe.target_languages,
@@ -142,6 +148,20 @@ def training_data(recipe: Recipe, corpus: CaptionedMedia) -> TrainingData:
         supervised=recipe.cross_modal.supervised,
         same_picture=recipe.same_picture,
         sentences=recipe.cross_lingual.sentences,
+    )
+    return replace(data, doubtful_pairs=doubtful)
+
+
+def _trusted(recipe: Recipe, corpus: CaptionedMedia) -> tuple[CaptionedMedia, list[DoubtfulPairs]]:
+    if recipe.pair_filter is None:
+        return corpus, []
+    backbone = backbones.text_backbone(recipe.model.text)
+    return trusted(
+        corpus,
+        lambda row: takes(row, recipe.source_language, recipe.target_languages, recipe.origins),
+        partial(untrained_vectors, backbone, recipe.model.max_tokens),
+        recipe.pair_filter.nearest,
+        recipe.pair_filter.among,
     )
 
 

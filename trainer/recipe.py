@@ -189,6 +189,15 @@ class Noise(Strict):
     """Share of the pairs that get the translation of another sentence."""
 
 
+class PairFilter(Strict):
+    """Leaves out pairs that the untrained text backbone does not take for translations (our reading)."""
+
+    nearest: int = Field(10, ge=1)
+    """A pair stays if one of its sides is among so many nearest of the other..."""
+    among: int = Field(1500, ge=2)
+    """...out of about so many pairs, compared at a time."""
+
+
 class Recipe(Strict):
     """One complete training run."""
 
@@ -210,6 +219,8 @@ class Recipe(Strict):
     """Let stage 1 also pair source captions that were written from one picture."""
     noise: Noise = Noise()
     """Noise put into the translations, to see what it does."""
+    pair_filter: PairFilter | None = Field(None, exclude_if=lambda pairs: pairs is None)
+    """Which pairs look wrong, and take no part; all take part where left out."""
     schedule: Literal["two_stages", "joint"] = "two_stages"
     """CL2CM's two stages; or one, in which both networks share the text tower and every step."""
     seed: int = Field(0, ge=0, lt=2**32)

@@ -12,16 +12,21 @@ import yaml
 from cl2cm_plugin.encoder import model_card, two_tower
 from cl2cm_plugin.encoder.model_info import ModelInfo
 from cl2cm_plugin.errors import UserError
+from cl2cm_plugin.tables import write_table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from sentence_transformers import SentenceTransformer
 
+    from trainer.corpus.pair_filter import DoubtfulPairs
     from trainer.recipe import Recipe
 
 MODEL = "model"
 """Where a run's folder keeps its model."""
+DOUBTFUL_PAIRS = "doubtful-pairs.tsv"
+"""Where it keeps the sentence pairs that a filter left out."""
 
 
 def claim(folder: Path, recipe: Recipe, key: str) -> None:
@@ -46,6 +51,18 @@ def claim(folder: Path, recipe: Recipe, key: str) -> None:
         raise UserError(
             f"{folder} holds a run of another recipe or other data: delete it, or name another folder with --out."
         )
+
+
+def write_doubtful(folder: Path, doubtful: Iterable[DoubtfulPairs]) -> None:
+    """Write down which sentence pairs a filter left out of a run, to be looked at.
+
+    Args:
+        folder: The run's folder.
+        doubtful: The pairs; without any, nothing is written.
+    """
+    rows = [(of_languages.languages, *pair) for of_languages in doubtful for pair in of_languages.pairs]
+    if rows:
+        write_table(folder / DOUBTFUL_PAIRS, ("languages", "source", "target"), rows)
 
 
 def write_model(

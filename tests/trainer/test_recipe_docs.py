@@ -54,7 +54,7 @@ def test_a_default_in_code_is_the_lines_own(part):
     [
         *(forms.Hinge, forms.FrozenSources, forms.Transport, forms.Entropic, forms.SelfLabelled),
         *(forms.Relational, forms.SoftLabels, forms.SeveralTeachers, forms.Embeddings, forms.LearnableTemperature),
-        recipes.Noise,
+        *(recipes.Noise, recipes.PairFilter),
     ],
 )
 def test_every_line_of_a_form_is_named(form):

@@ -77,6 +77,7 @@ def _train_in_memory(recipe: Recipe, arguments: argparse.Namespace) -> Run:
     from trainer.corpus.damaged_media import left_out, splits_without_damaged
     from trainer.corpus.seen_captions import seen_captions
     from trainer.fit import fit, run_key, training_data, unseen_splits
+    from trainer.run_folder import DOUBTFUL_PAIRS
 
     corpus = read_corpus(arguments.data)
     splits = unseen_splits(recipe, corpus) if arguments.evaluate_on is None else arguments.evaluate_on
@@ -92,6 +93,8 @@ def _train_in_memory(recipe: Recipe, arguments: argparse.Namespace) -> Run:
             )
     key = run_key(recipe, data)
     folder = _folder(recipe, arguments, key)
+    for doubtful in data.doubtful_pairs:
+        say(f"pair_filter leaves out {doubtful}; {folder / DOUBTFUL_PAIRS} has them.")
     return fit(recipe, corpus, folder, splits, arguments.networks, data)
 
 

@@ -16,9 +16,10 @@ from cl2cm_plugin.errors import UserError
 from trainer.corpus.captioned_media import WEAK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from trainer.corpus.captioned_media import CaptionedMedia
+    from trainer.corpus.pair_filter import DoubtfulPairs
 
 
 @dataclass(frozen=True)
@@ -67,11 +68,12 @@ class DevSet:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The data of both stages, and what both are kept from."""
+    """The data of both stages, and what both are kept from: the dev cut, and pairs that a filter takes for wrong."""
 
     sentence_pairs: list[SentencePair]
     captioned_pictures: list[CaptionedPicture]
     dev: DevSet = field(default_factory=DevSet)
+    doubtful_pairs: list[DoubtfulPairs] = field(default_factory=list)
 
     @property
     def kept_captions(self) -> list[SentencePair]:
@@ -162,6 +164,21 @@ def assemble(
     )
 
 
+def takes(
+    row: dict[str, Any], source_language: str, target_languages: Collection[str], origins: Collection[str]
+) -> bool:
+    """Tell whether a row of sentence pairs is one that training takes.
+
+    Args:
+        row: A row of a corpus's pairs.
+        source_language: Language of the captions that people wrote.
+        target_languages: Languages to learn.
+        origins: Use only pairs of these origins; all but ``weak`` if empty.
+    """
+    wanted = row["origin"] in origins if origins else row["origin"] != WEAK
+    return wanted and row["source_language"] == source_language and row["target_language"] in target_languages
+
+
 def _pairs(
     corpus: CaptionedMedia,
     source_language: str,
@@ -170,12 +187,7 @@ def _pairs(
     same_picture: bool,
 ) -> list[dict[str, Any]]:
     rows = [row for row in corpus.pairs.to_list() if row["source_language"] == source_language]
-    pairs = [
-        row
-        for row in rows
-        if row["target_language"] in target_languages
-        and (row["origin"] in origins or (not origins and row["origin"] != WEAK))
-    ]
+    pairs = [row for row in rows if takes(row, source_language, target_languages, origins)]
     for language in target_languages:
         if not any(row["target_language"] == language for row in pairs):
             others = sorted({row["origin"] or "none" for row in rows if row["target_language"] == language})

@@ -35,6 +35,7 @@ _DECIDES = {
         "corpus/image_features.py",
         "corpus/media.py",
         "corpus/noise.py",
+        "corpus/pair_filter.py",
         "corpus/pixels.py",
         "corpus/training_data.py",
         "evaluation/encode.py",

@@ -127,9 +127,10 @@ class Reproduction:
         """What a run trains on; the same for all runs that read the same of the corpus."""
         recipe = run.recipe
         noise = (recipe.noise, recipe.seed if any(recipe.noise.model_dump().values()) else None)
+        pairs = (recipe.pair_filter, recipe.model) if recipe.pair_filter else None
         pictures = (recipe.source_language, recipe.target_languages, recipe.split, recipe.origins, recipe.dev_pictures)
         also = (recipe.cross_modal.untranslated, recipe.cross_modal.supervised, recipe.same_picture)
-        name = str((pictures, also, recipe.cross_lingual.sentences, noise))
+        name = str((pictures, also, recipe.cross_lingual.sentences, noise, pairs))
         if name not in self._data:
             self._data[name] = training_data(recipe, self._corpus)
         return self._data[name]

@@ -81,6 +81,7 @@ def _needs_everything(recipe: Recipe) -> list[str]:
             isinstance(stage_2.distillation, SeveralTeachers)
         ),
         "noise is drawn from the words of all translations; set it to 0": any(recipe.noise.model_dump().values()),
+        "pair_filter compares all pairs with each other; leave it out": recipe.pair_filter is not None,
         f"{' and '.join(small)}.optimiser.batch_size leaves a process without negatives; raise it": bool(small),
     }
     return [sentence for sentence, refused in lines.items() if refused]

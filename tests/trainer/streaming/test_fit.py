@@ -217,6 +217,7 @@ def test_recipes_that_need_everything_are_refused(recipe_of, opened, tmp_path):
             "cross_modal": {"distillation": {"form": "several_teachers", "models": ["backbone"]}}
         },
         "noise": {"noise": {"drop": 0.1}},
+        "pair_filter": {"pair_filter": {}},
         "cross_lingual and cross_modal.optimiser.batch_size": {"batch_size": 3, "devices": 2},
     }
     for line, changes in refused.items():
