@@ -94,7 +94,7 @@ def _train_in_memory(recipe: Recipe, arguments: argparse.Namespace) -> Run:
     key = run_key(recipe, data)
     folder = _folder(recipe, arguments, key)
     for doubtful in data.doubtful_pairs:
-        say(f"pair_filter leaves out {doubtful}; {folder / DOUBTFUL_PAIRS} has them.")
+        say(f"pair_filter leaves out {doubtful}{f'; {folder / DOUBTFUL_PAIRS} has them' if doubtful.pairs else ''}.")
     return fit(recipe, corpus, folder, splits, arguments.networks, data)
 
 
