@@ -96,3 +96,19 @@ def model_of(text_backbone: Path, image_backbone: Path) -> Any:
 def colours(tmp_path: Path) -> Path:
     """A captioned-media folder of eight solid colours; its German captions hold a poison word."""
     return write_corpus(tmp_path / "colours")
+
+
+@pytest.fixture
+def doubt(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[tuple[str, str]], int], None]:
+    """Make the untrained backbone see every pair's sides together but for the first ones: ``doubt(pairs, count)``."""
+    import numpy as np
+
+    def patch(pairs: list[tuple[str, str]], count: int) -> None:
+        def vectors(_backbone: Path, _tokens: int, sentences: list[str]) -> np.ndarray:
+            return np.stack([np.eye(len(pairs))[place[s]] * (-1 if s in apart else 1) for s in sentences])
+
+        place = {sentence: number for number, pair in enumerate(pairs) for sentence in pair}
+        apart = {target for _, target in pairs[:count]}
+        monkeypatch.setattr("trainer.fit.untrained_vectors", vectors)
+
+    return patch

@@ -319,15 +319,10 @@ def test_a_teacher_that_is_not_installed_is_told_before_training(recipe_of, read
         fit(recipe_of(cross_modal=distilled(several)), read, tmp_path / "run")
 
 
-def test_pairs_that_look_wrong_take_no_part_and_are_written_down(recipe_of, read, tmp_path, monkeypatch):
-    # Sources find their targets but for "red": its sides lie apart.
-    def seen(_backbone: Path, _tokens: int, sentences: list[str]) -> np.ndarray:
-        place = {word: number for number, pair in enumerate(pairs) for word in pair}
-        return np.stack([np.eye(len(pairs))[place[s]] * (-1 if s == wrong[1] else 1) for s in sentences])
-
+def test_pairs_that_look_wrong_take_no_part_and_are_written_down(recipe_of, read, tmp_path, doubt):
     pairs = [(row["source"], row["target"]) for row in read.pairs.to_list() if row["target_language"] == "de"]
     wrong = pairs[0]
-    monkeypatch.setattr("trainer.fit.untrained_vectors", seen)
+    doubt(pairs, 1)
     settings = recipe_of(pair_filter={"nearest": 1, "among": len(pairs)})
     data = training_data(settings, read)
 

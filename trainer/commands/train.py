@@ -94,7 +94,8 @@ def _train_in_memory(recipe: Recipe, arguments: argparse.Namespace) -> Run:
     key = run_key(recipe, data)
     folder = _folder(recipe, arguments, key)
     for doubtful in data.doubtful_pairs:
-        say(f"pair_filter leaves out {doubtful}{f'; {folder / DOUBTFUL_PAIRS} has them' if doubtful.pairs else ''}.")
+        where = f"; {folder / DOUBTFUL_PAIRS} has them" if doubtful.pairs else ""
+        say(f"pair_filter leaves out {doubtful}{where}.")
     return fit(recipe, corpus, folder, splits, arguments.networks, data)
 
 

@@ -106,8 +106,8 @@ def look_right(
         among: How many pairs are compared.
 
     Returns:
-        Shape (n,), bool. A wrong pair drawn at random looks right with a chance of at most ``2 * nearest / among``,
-        of fewer than ``among / nearest`` pairs 2 in as many as there are.
+        Shape (n,), bool. A wrong pair drawn at random looks right with a chance of at most ``2 * nearest / among``;
+        with n pairs, fewer than ``among / nearest``, of at most ``2 / n``.
     """
     sources, targets = (_centred(encode([pair[side] for pair in pairs])) for side in (0, 1))
     order = np.array(sorted(range(len(pairs)), key=lambda place: _drawn(pairs[place])), dtype=int)
