@@ -48,7 +48,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the subcommand ``tune``."""
     parser = add_command(subparsers, "tune", "search for a better recipe, with Ray", HELP, EXAMPLES)
     parser.add_argument("space", metavar="SPACE", nargs="?", help="a shipped space by name, or a YAML file")
-    parser.add_argument("--data", metavar="DATA", help="a folder of captioned media or shards, or openmoji")
+    parser.add_argument("--data", metavar="DATA", help="captioned media or shards, or openmoji; if moved: where now")
     parser.add_argument("--recipe", metavar="RECIPE", help="the recipe to start from, instead of the space's")
     parser.add_argument(
         "--trials",
@@ -96,8 +96,8 @@ def run_tune(arguments: argparse.Namespace) -> int:
     with alone(study.storage), connected(granted(), study.storage / "ray.log", dashboard=True) as terminal:
         console = Console(file=terminal)
         trials = _trials(study)
+        begin(study)
         if begins:
-            begin(study)
             _search(arguments, study, trials, loggers, console)
         report = write(study, trials)
         best = trials.ranked(study.space.objectives[0])
@@ -114,7 +114,7 @@ def run_tune(arguments: argparse.Namespace) -> int:
 def _study(arguments: argparse.Namespace) -> tuple[Study, bool]:
     """Put the search together, and say whether trials are to be run: not where a finished one is only exported."""
     from tuning import spaces
-    from tuning.search_folder import is_begun, read
+    from tuning.search_folder import from_everywhere, is_begun, read
     from tuning.trial import Study
 
     if arguments.space:
@@ -123,15 +123,17 @@ def _study(arguments: argparse.Namespace) -> tuple[Study, bool]:
         space = spaces.load(arguments.space, recipe=arguments.recipe, trials=arguments.trials, seed=arguments.seed)
         storage = (arguments.storage or _STORAGE / Path(arguments.space).stem).absolute()
         known = read(storage).resources if arguments.resume and is_begun(storage) else None
-        return Study(space, _absolute(arguments.data), storage, _resources(arguments, known)), True
+        return Study(space, from_everywhere(arguments.data), storage, _resources(arguments, known)), True
     if not (arguments.resume or arguments.best or arguments.export):
         raise UserError(f"Name a space, for example cl2cm: shipped are {', '.join(spaces.shipped())}.")
-    for option in ("data", "recipe", "seed", *(() if arguments.resume else ("trials", "concurrent", "mlflow"))):
+    for option in ("recipe", "seed", *(() if arguments.resume else ("trials", "concurrent", "mlflow"))):
         if getattr(arguments, option) is not None:
             raise UserError(f"--{option} is said where a search begins: name its space as well, or leave it out.")
     begun = read((arguments.storage or _latest()).absolute())
     space = begun.space.model_copy(update={"trials": arguments.trials or begun.space.trials})
-    return replace(begun, space=space, resources=_resources(arguments, begun.resources)), bool(arguments.resume)
+    data = from_everywhere(arguments.data or begun.data)
+    resources = _resources(arguments, begun.resources)
+    return replace(begun, space=space, data=data, resources=resources), bool(arguments.resume)
 
 
 def _resources(arguments: argparse.Namespace, known: Resources | None) -> Resources:
@@ -154,16 +156,16 @@ def _check(arguments: argparse.Namespace, study: Study, *, begins: bool) -> list
     from cl2cm_plugin.encoder import model_store
     from tuning.beforehand import check_data, check_room, check_storage, check_workers
     from tuning.mlflow_log import mlflow_logger
-    from tuning.search_folder import check_is_own, is_begun
+    from tuning.search_folder import check_is_own, is_begun, is_gone, read
 
     if arguments.export:
         model_store.check_name(arguments.export)
     check_room(study.resources, granted())
     check_workers(study)
     loggers = [mlflow_logger(arguments.mlflow)] if arguments.mlflow else []
-    if begins:
-        check_is_own(study, resume=arguments.resume)
-    if begins and not is_begun(study.storage):
+    check_is_own(study, resume=arguments.resume or not begins)
+    unread = not is_begun(study.storage) or read(study.storage).data != study.data
+    if unread or is_gone(study.data):
         check_data(study)
     check_storage(study.storage)
     return loggers
@@ -225,11 +227,6 @@ def _concurrent(arguments: argparse.Namespace, study: Study, console: Console) -
         # It may be one that grows.
         _say(console, "The cluster has no room for a trial now, and the search waits until it has.")
     return int(arguments.concurrent or max(1, min(rooms)))
-
-
-def _absolute(data: str) -> str:
-    """Workers run in folders of their own."""
-    return str(Path(data).absolute()) if Path(data).exists() else data
 
 
 def _say(console: Console, sentence: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
@@ -16,7 +17,6 @@ from tuning.space_check import sentences
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tuning.trial import Study
 
@@ -43,13 +43,13 @@ def alone(storage: Path) -> Iterator[None]:
 
 
 def begin(study: Study) -> None:
-    """Note what a search is of, in a folder that has none yet; of one that is there, how many trials it is to have."""
+    """Note what a search is of; where one is begun, how many trials it is to have, and where its data lie by now."""
     if is_begun(study.storage):
         known = read(study.storage)
-        if known.space.trials == study.space.trials:
-            return
         # What its trials took at first is still what others will take, if they are not told otherwise.
-        study = replace(known, space=study.space)
+        study = replace(known, space=study.space, data=study.data)
+        if study == known:
+            return
     study.storage.mkdir(parents=True, exist_ok=True)
     space = json.loads(study.space.model_dump_json(by_alias=True))
     facts = {"space": space, "data": study.data, "resources": asdict(study.resources)}
@@ -63,8 +63,8 @@ def check_is_own(study: Study, *, resume: bool) -> None:
     """Make sure that a folder is free for a search, or holds this one and is to be gone on with.
 
     Args:
-        study: The search; the resources that it takes may differ from those that it began with, and it may have more
-            trials.
+        study: The search; the resources that it takes may differ from those that it began with, it may have more
+            trials, and its data may lie elsewhere if they are gone from where they were.
         resume: Whether to go on with what is there.
 
     Raises:
@@ -84,8 +84,8 @@ def check_is_own(study: Study, *, resume: bool) -> None:
         )
     longer = known.space.model_copy(update={"trials": study.space.trials})
     differ = [name for name in Space.model_fields if getattr(longer, name) != getattr(study.space, name)]
-    if known.data != study.data:
-        differ.append("data")
+    if known.data != study.data and not is_gone(known.data):
+        differ.append(f"data (there {known.data})")
     if differ:
         raise UserError(
             f"{study.storage} holds a search that differs in {', '.join(differ)}: name another --storage, or go on "
@@ -106,9 +106,19 @@ def read(storage: Path) -> Study:
         raise UserError(f"There is no search in {storage}: --storage names the folder of a `cl2cm tune`.")
     try:
         facts = json.loads(file.read_text(encoding="utf-8"))
-        space, data = Space.model_validate(facts["space"]), str(facts["data"])
+        space, data = Space.model_validate(facts["space"]), from_everywhere(facts["data"])
         return Study(space, data, storage, Resources(**facts.get("resources", {})))
     except ValidationError as error:
         raise UserError(f"The search in {storage} is of another version: {sentences(error)}.") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{file} is damaged ({type(error).__name__}): name another --storage.") from None
+
+
+def from_everywhere(data: str) -> str:
+    """Write a folder of data so that workers, which run in folders of their own, find it; a word stays as it is."""
+    return str(Path(data).absolute()) if Path(data).exists() else data
+
+
+def is_gone(data: str) -> bool:
+    """Whether data are in a folder that is not, or is not seen from here; a word for data never is."""
+    return Path(data).is_absolute() and not Path(data).exists()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import sys
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -102,7 +103,7 @@ def tune(place, corpus, ray, capsys):
         (("--export", "mine"), "There is no search in build/tuning"),
         (("--resume", "--storage", "elsewhere"), "elsewhere: --storage names the folder of a `cl2cm tune`."),
         (("--best", "1", "--trials", "9"), "--trials is said where a search begins: name its space as well"),
-        (("--resume", "--data", "x"), "--data is said where a search begins"),
+        (("--resume", "--data", "x"), "There is no search in build/tuning"),
         (("--best", "2", "--seed", "1"), "--seed is said where a search begins"),
         (("--resume", "--recipe", "paper"), "--recipe is said where a search begins"),
         (("--best", "1", "--concurrent", "2"), "--concurrent is said where a search begins"),
@@ -292,6 +293,20 @@ def test_a_search_is_gone_on_with_by_its_space_or_as_the_latest(tune, place, ray
 
     assert [study.storage for study, _, _ in ray.searches[1:]] == [place / "build" / "tuning" / "small"] * 3
     assert len({study.data for study, _, _ in ray.searches}) == 1
+
+
+def test_a_search_is_told_where_its_data_lie_now(tune, place, ray, corpus, tmp_path):
+    before = shutil.copytree(corpus, tmp_path / "before")
+    tune(place.parent / "small.yaml", "--data", before, begin=False)
+    now = before.rename(tmp_path / "now")
+    refused = tune("--resume", begin=False)
+    told = [tune(*options, begin=False)[0] for options in (("--best", "1", "--data", now), ("--resume",))]
+    still_there = tune("--resume", "--data", corpus, begin=False)
+
+    assert [study.data for study, _, _ in ray.searches] == [str(before), str(now)]
+    assert (refused[0], told, still_there[0]) == (1, [0, 0], 1)
+    assert f"There is no folder {before}" in refused[1]
+    assert f"differs in data (there {now})" in still_there[1]
 
 
 def test_data_are_read_once_where_a_search_begins(tune, monkeypatch):

@@ -14,7 +14,8 @@ from tuning.trial import Resources, Study
 
 @pytest.fixture
 def study(tmp_path, space_of) -> Study:
-    return Study(space_of(), "data", tmp_path / "search", Resources())
+    (tmp_path / "data").mkdir()
+    return Study(space_of(), str(tmp_path / "data"), tmp_path / "search", Resources())
 
 
 def test_a_search_is_begun_once_and_read_again_with_its_resources(study):
@@ -53,7 +54,7 @@ def test_one_command_at_a_time_is_at_work_in_a_folder(study):
         ({"trials": 7}, "has 8 trials by now, and may only have more, not 7: go on"),
         ({"seed": 3, "objectives": ["sum_r.de"]}, "differs in objectives, seed:"),
         ({"recipe": "paper"}, "differs in recipe:"),
-        ({"data": "elsewhere"}, "differs in data:"),
+        ({"data": "elsewhere"}, r"differs in data \(there .*/data\):"),
     ],
 )
 def test_another_search_is_not_gone_on_with_and_what_differs_is_named(changed, named, study, space_of):
@@ -112,3 +113,27 @@ def test_a_search_may_have_more_trials_than_it_began_with_and_its_resources_stay
     begin(more)
 
     assert read(study.storage) == replace(study, space=longer)
+
+
+def test_a_search_goes_on_where_its_data_lie_now(study, tmp_path):
+    begin(study)
+    there = (tmp_path / "data").rename(tmp_path / "moved")
+    moved = replace(study, data=str(there), resources=Resources(workers=9))
+    check_is_own(moved, resume=True)
+    begin(moved)
+
+    assert read(study.storage) == replace(study, data=str(there))
+
+
+def test_a_word_for_data_cannot_be_gone(study):
+    begin(replace(study, data="openmoji"))
+
+    with pytest.raises(UserError, match=r"differs in data \(there openmoji\)"):
+        check_is_own(study, resume=True)
+
+
+def test_a_folder_named_from_here_is_found_by_workers_elsewhere(study, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    begin(replace(study, data="data"))
+
+    assert read(study.storage).data == str(tmp_path / "data")
