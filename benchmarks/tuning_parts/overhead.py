@@ -19,6 +19,7 @@ from trainer import recipe as recipes
 from tuning.cluster import connected
 from tuning.reports import Reports
 from tuning.space import Space
+from tuning.task import TRAINING_SECONDS
 from tuning.trial import Resources, Study, run
 
 from . import machine
@@ -43,22 +44,26 @@ def compare(name: str, data: str, out: Path, console: Console) -> None:
     """
     recipe = recipes.load(name, dev_pictures=100)
     seconds: dict[str, list[float]] = {way: [] for way in _WAYS}
+    trained: dict[str, list[float]] = {way: [] for way in _WAYS}
     # The first run computes what is frozen, and counts for none.
     for turn in range(_ROUNDS + 1):
         for way, workers in _WAYS.items():
-            found = _timed(recipe, data, out / f"{way.replace(' ', '-').replace(',', '')}-{turn}", workers)
+            folder = out / f"{way.replace(' ', '-').replace(',', '')}-{turn}"
+            found = _timed(recipe, data, folder, workers)
             if turn:
                 seconds[way].append(found)
+                trained[way] += [_in_worker(folder)] if workers else []
             console.print(f"{way}: {found:.0f} s" + ("" if turn else " (with what is computed once)"), highlight=False)
             if not turn:
                 break
-    table = Table("way", "seconds", "against plain")
+    table = Table("way", "seconds", "of these in the worker's run", "against plain")
     plain = min(seconds["plain Lightning"])
     for way, found in seconds.items():
-        table.add_row(way, f"{min(found):.0f}", f"{min(found) / plain:.2f}")
+        inside = f"{min(trained[way]):.0f}" if trained[way] else ""
+        table.add_row(way, f"{min(found):.0f}", inside, f"{min(found) / plain:.2f}")
     console.print(table)
     console.print(f"{machine.name()}; best of {_ROUNDS}, turn by turn; recipe {name}.", highlight=False)
-    facts = {"recipe": name, "machine": machine.name(), "seconds": seconds}
+    facts = {"recipe": name, "machine": machine.name(), "seconds": seconds, "in_worker": trained}
     (out / "overhead.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 
@@ -83,6 +88,11 @@ def _timed(recipe: Recipe, data: str, folder: Path, workers: int) -> float:
     seconds = time.perf_counter() - start
     note.write_text(json.dumps(seconds), encoding="utf-8")
     return seconds
+
+
+def _in_worker(folder: Path) -> float:
+    """Seconds of the run in its first worker; the rest is Ray's start, that of the workers, and their end."""
+    return float(Reports(folder / "run").last()[TRAINING_SECONDS])
 
 
 def _by_ray(recipe: Recipe, data: str, folder: Path, workers: int) -> None:
