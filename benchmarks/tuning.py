@@ -1,7 +1,8 @@
 """What pruning and shared networks save, and what Ray costs.
 
 Search: the same space with Optuna's TPE, ASHA and shared cross-lingual networks, and at random, without pruning, every
-trial with a network of its own; compared by the seconds of trials until the best SumR of the random one is reached.
+trial with a network of its own; compared, for several seeds, by the seconds of trials until the best of the random one
+is reached.
 Overhead: one recipe by plain Lightning, by a Ray Train run of one worker, and of two.
 
 Both are resumable: what is in the folder is not done again.
@@ -31,7 +32,7 @@ def main() -> None:
     data = str(Path(options.data).absolute()) if Path(options.data).exists() else options.data
     console = Console(stderr=True)
     if "search" in options.parts:
-        rivals.compare(options.space, data, options.trials, options.out.absolute(), console)
+        rivals.compare(options.space, data, options.trials, options.seeds, options.out.absolute(), console)
     if "overhead" in options.parts:
         overhead.compare(options.recipe, data, options.out.absolute(), console)
 
@@ -43,6 +44,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--space", default="cl2cm", help="the space of the search (default: cl2cm)")
     parser.add_argument("--recipe", default="openmoji", help="the recipe of the overhead (default: openmoji)")
     parser.add_argument("--trials", type=int, default=24, help="of each search (default: 24)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of the searches (default: 0 1 2)")
     parser.add_argument("--out", metavar="FOLDER", type=Path, default=Path("build") / "benchmarks" / "tuning")
     return parser.parse_args()
 

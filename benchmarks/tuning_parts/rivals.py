@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from statistics import median
+from typing import TYPE_CHECKING
 
 from matplotlib import pyplot
 from rich.table import Table
@@ -21,41 +22,43 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from tuning.space import Space
     from tuning.trials import TrialRecord
+
+PRUNED, RANDOM = "TPE, ASHA, shared networks", "random, alone"
 
 # Seconds of trials so far, and the best figure so far.
 Course = list[tuple[float, float]]
 
 
-def compare(space: str, data: str, trials: int, out: Path, console: Console) -> None:
-    """Run both searches, or go on with them, and print at which cost each reached what.
+def compare(space: str, data: str, trials: int, seeds: list[int], out: Path, console: Console) -> None:
+    """Run both searches with every seed, or go on with them, and print at which cost each reached what.
 
     Args:
         space: The space by name or file.
         data: The corpus.
         trials: How many trials each search has.
-        out: Where both are kept.
-        console: For the table.
+        seeds: Of the searches; the runs keep the recipe's own.
+        out: Where all are kept.
+        console: For the tables.
     """
-    both = spaces.load(space, trials=trials)
-    plain = both.model_copy(update={"sampler": "random", "pruning": None})
-    resources = Resources(cpus=machine.cores())
-    studies = {
-        "TPE, ASHA, shared networks": Study(both, data, out / "pruned", resources),
-        "random, alone": Study(plain, data, out / "random", resources, share_networks=False),
-    }
-    objective = both.objectives[0]
-    courses: dict[str, Course] = {}
-    for name, study in studies.items():
-        check_is_own(study, resume=True)
-        study.storage.mkdir(parents=True, exist_ok=True)
-        with alone(study.storage), connected(machine.cores(), study.storage / "ray.log", dashboard=True):
-            begin(study)
-            found = search(study, concurrent=1, keep=0)
-        courses[name] = _course(found.all(), objective, both.defaults())
-    _print(courses, console)
-    _draw(courses, objective, out / "searches.png")
-    facts = {"space": space, "trials": trials, "seed": both.seed, "machine": machine.name(), "courses": courses}
+    common = spaces.load(space, trials=1)
+    # What is frozen is computed once for both searches, and counts for none.
+    _run(Study(_at_random(common), data, out / "frozen", _resources(), share_networks=False))
+    both: list[dict[str, Course]] = []
+    for seed in seeds:
+        pruned = common.model_copy(update={"trials": trials, "seed": seed})
+        folder = out / f"seed-{seed}"
+        studies = {
+            PRUNED: Study(pruned, data, folder / "pruned", _resources()),
+            RANDOM: Study(_at_random(pruned), data, folder / "random", _resources(), share_networks=False),
+        }
+        courses = {name: _course(_run(study), study.space) for name, study in studies.items()}
+        both.append(courses)
+        console.print(_table(courses, f"seed {seed}"))
+    _conclude(both, console)
+    _draw(both, common.objectives[0], out / "searches.png")
+    facts = {"space": space, "trials": trials, "seeds": seeds, "machine": machine.name(), "courses": both}
     (out / "searches.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 
@@ -64,7 +67,24 @@ def seconds_to(course: Course, figure: float) -> float:
     return next((seconds for seconds, best in course if best >= figure), float("inf"))
 
 
-def _course(records: list[TrialRecord], objective: str, base: dict[str, Any]) -> Course:
+def _resources() -> Resources:
+    return Resources(cpus=machine.cores())
+
+
+def _at_random(space: Space) -> Space:
+    return space.model_copy(update={"sampler": "random", "pruning": None})
+
+
+def _run(study: Study) -> list[TrialRecord]:
+    """Run a search, or what is missing of it."""
+    check_is_own(study, resume=True)
+    study.storage.mkdir(parents=True, exist_ok=True)
+    with alone(study.storage), connected(machine.cores(), study.storage / "ray.log", dashboard=True):
+        begin(study)
+        return search(study, concurrent=1, keep=0).all()
+
+
+def _course(records: list[TrialRecord], space: Space) -> Course:
     """Follow a search through its trials; one that was pruned, or is the base recipe, costs its time and no more.
 
     Both searches begin with the base recipe: were it the best, it would tell nothing of how they search.
@@ -72,33 +92,47 @@ def _course(records: list[TrialRecord], objective: str, base: dict[str, Any]) ->
     course, seconds, best = [], 0.0, float("-inf")
     for record in records:
         seconds += record.seconds
-        if record.state == "finished" and record.chosen != base:
-            best = max(best, record.figure(objective))
+        if record.state == "finished" and record.chosen != space.defaults():
+            best = max(best, record.figure(space.objectives[0]))
         course.append((seconds, best))
     return course
 
 
-def _print(courses: dict[str, Course], console: Console) -> None:
-    (pruned, random) = courses.values()
-    aim = random[-1][1]
-    table = Table("search", "trials", "seconds", "best on dev", f"seconds to {aim:.1f}")
+def _table(courses: dict[str, Course], title: str) -> Table:
+    aim = courses[RANDOM][-1][1]
+    table = Table("search", "trials", "seconds", "best on dev", f"seconds to {aim:.1f}", title=title)
     for name, course in courses.items():
         seconds, best = course[-1]
         table.add_row(name, str(len(course)), f"{seconds:.0f}", f"{best:.1f}", f"{seconds_to(course, aim):.0f}")
-    console.print(table)
-    found = seconds_to(pruned, aim)
+    return table
+
+
+def _conclude(both: list[dict[str, Course]], console: Console) -> None:
+    """Say at which part of its cost the best of each random search was reached: the median, and by seed."""
+    of_all, of_finding = [], []
+    for courses in both:
+        random = courses[RANDOM]
+        found = seconds_to(courses[PRUNED], random[-1][1])
+        of_all.append(found / random[-1][0])
+        of_finding.append(found / seconds_to(random, random[-1][1]))
     console.print(
-        f"The best of the random search was reached at {found / random[-1][0]:.2f} of what the random search cost in "
-        f"all, and at {found / seconds_to(random, aim):.2f} of what it had cost when it found it; {machine.name()}.",
+        f"The best of the random search was reached at {_listed(of_all)} of what that search cost in all, and at "
+        f"{_listed(of_finding)} of what it had cost when it found it; {machine.name()}.",
         highlight=False,
     )
 
 
-def _draw(courses: dict[str, Course], objective: str, file: Path) -> None:
-    figure, axes = pyplot.subplots(figsize=(7, 4))
-    for name, course in courses.items():
-        axes.step([seconds / 60 for seconds, _ in course], [best for _, best in course], where="post", label=name)
+def _listed(shares: list[float]) -> str:
+    return f"{median(shares):.2f} ({', '.join(f'{share:.2f}' for share in shares)})"
+
+
+def _draw(both: list[dict[str, Course]], objective: str, file: Path) -> None:
+    drawing, axes = pyplot.subplots(figsize=(7, 4))
+    for courses in both:
+        for (name, course), colour in zip(courses.items(), ("C0", "C1"), strict=True):
+            minutes, best = [seconds / 60 for seconds, _ in course], [figure for _, figure in course]
+            axes.step(minutes, best, colour, where="post", label=name if courses is both[0] else None)
     axes.set(xlabel="minutes of trials", ylabel=f"best {objective} on dev")
     axes.legend()
-    figure.savefig(file, dpi=110, bbox_inches="tight")
-    pyplot.close(figure)
+    drawing.savefig(file, dpi=110, bbox_inches="tight")
+    pyplot.close(drawing)
