@@ -22,6 +22,8 @@ sys.path.append(sys.path.pop(0))
 
 from tuning_parts import overhead, rivals
 
+from tuning.search_folder import from_everywhere
+
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 
@@ -29,7 +31,7 @@ def main() -> None:
     """Run the parts asked for, and print their tables."""
     options = _options()
     options.out.mkdir(parents=True, exist_ok=True)
-    data = str(Path(options.data).absolute()) if Path(options.data).exists() else options.data
+    data = from_everywhere(options.data)
     console = Console(stderr=True)
     if "search" in options.parts:
         rivals.compare(options.space, data, options.trials, options.seeds, options.out.absolute(), console)

@@ -131,7 +131,7 @@ def _study(arguments: argparse.Namespace) -> tuple[Study, bool]:
             raise UserError(f"--{option} is said where a search begins: name its space as well, or leave it out.")
     begun = read((arguments.storage or _latest()).absolute())
     space = begun.space.model_copy(update={"trials": arguments.trials or begun.space.trials})
-    data = from_everywhere(arguments.data or begun.data)
+    data = from_everywhere(arguments.data) if arguments.data else begun.data
     resources = _resources(arguments, begun.resources)
     return replace(begun, space=space, data=data, resources=resources), bool(arguments.resume)
 
