@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 BACKBONE = "backbone"
 """Among the teachers of a recipe: the text backbone before any training."""
 
-_FORMAT, _TEXT, _IMAGE = "2", "text.safetensors", "image.safetensors"
+_FORMAT, _TEXT, _PROJECTION, _IMAGE = "3", "text.safetensors", "text_projection.safetensors", "image.safetensors"
 
 
 class Stages:
@@ -118,8 +118,16 @@ class Stages:
 
     def _train_stage_1(self, folder: Path) -> None:
         if self._recipe.cross_lingual.freezes_sources:
-            self._train_source_projections(folder)
+            self._make_space(folder)
         self._train_cross_lingual(folder)
+
+    def _make_space(self, folder: Path) -> None:
+        """Train the space of frozen sources, or take it from the folder of finished networks: many may work in it."""
+        if self._networks is None:
+            self._train_source_projections(folder)
+            return
+        parts: list[tuple[nn.Module, str]] = [(self._text.projection, _PROJECTION), (self._image.projection, _IMAGE)]
+        trained_once(self._networks / self._space_key(), parts, self._launch, self._train_source_projections)
 
     def _train_cross_lingual(self, folder: Path) -> None:
         if self._recipe.cross_lingual.optimiser.patience and not self._data.dev.pairs:
@@ -220,12 +228,20 @@ class Stages:
     def _cross_lingual_key(self) -> str:
         """Hash everything that the cross-lingual network depends on."""
         recipe, model = self._recipe, self._recipe.model
-        numbers = recipe.seed, model.dimensions, model.text_dropout
+        numbers = recipe.seed, model.dimensions, model.text_dropout, recipe.compute.precision
         settings = [recipe.cross_lingual.model_dump_json(), *map(str, numbers)]
         if self._recipe.cross_lingual.freezes_sources:
             settings += self._space_facts()
         pairs = (f"{pair.source}\t{pair.target}" for pair in self._data.sentence_pairs)
         return digest([_FORMAT, *settings, self._frozen.text_key, *pairs, *self._data.dev.texts])
+
+    def _space_key(self) -> str:
+        """Hash everything that the space of frozen sources depends on."""
+        recipe, data = self._recipe, self._data
+        numbers = map(str, (recipe.seed, recipe.model.dimensions, recipe.compute.precision))
+        targets = (row.target or "" for row in data.captioned_pictures)
+        facts = [*numbers, *self._space_facts(), self._frozen.text_key, *targets, *data.dev.texts]
+        return f"space-{digest([_FORMAT, *facts])}"
 
     def _space_facts(self) -> list[str]:
         """List what the space of frozen sources depends on."""

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from statistics import median
 from typing import TYPE_CHECKING
 
 from matplotlib import pyplot
 from rich.table import Table
 
+from cl2cm_plugin.encoder.backbones import made_once
+from trainer.recipe import changed
 from tuning import spaces
 from tuning.cluster import connected
+from tuning.parameters import Choices
 from tuning.search import search
 from tuning.search_folder import alone, begin, check_is_own
 from tuning.trial import Resources, Study
@@ -25,6 +30,7 @@ if TYPE_CHECKING:
     from tuning.space import Space
     from tuning.trials import TrialRecord
 
+_LAYERS = "model.trained_layers"
 PRUNED, RANDOM = "TPE, ASHA, shared networks", "random, alone"
 
 # Seconds of trials so far, and the best figure so far.
@@ -43,8 +49,8 @@ def compare(space: str, data: str, trials: int, seeds: list[int], out: Path, con
         console: For the tables.
     """
     common = spaces.load(space, trials=1)
-    # What is frozen is computed once for both searches, and counts for none.
-    _run(Study(_at_random(common), data, out / "frozen", _resources(), share_networks=False))
+    cache = out / "cache"
+    _compute_what_is_frozen(common, data, out, cache)
     both: list[dict[str, Course]] = []
     for seed in seeds:
         pruned = common.model_copy(update={"trials": trials, "seed": seed})
@@ -53,7 +59,9 @@ def compare(space: str, data: str, trials: int, seeds: list[int], out: Path, con
             PRUNED: Study(pruned, data, folder / "pruned", _resources()),
             RANDOM: Study(_at_random(pruned), data, folder / "random", _resources(), share_networks=False),
         }
-        courses = {name: _course(_run(study), study.space) for name, study in studies.items()}
+        courses = {
+            name: _course(_run(study, _own_cache(study, cache)), study.space) for name, study in studies.items()
+        }
         both.append(courses)
         console.print(_table(courses, f"seed {seed}"))
     _conclude(both, console)
@@ -67,6 +75,24 @@ def seconds_to(course: Course, figure: float) -> float:
     return next((seconds for seconds, best in course if best >= figure), float("inf"))
 
 
+def _compute_what_is_frozen(space: Space, data: str, out: Path, cache: Path) -> None:
+    """Compute features of pictures and sentences, below as many layers as any trial trains; they count for none."""
+    parameter = space.parameters.get(_LAYERS)
+    differing = [{_LAYERS: layers} for layers in parameter.choices] if isinstance(parameter, Choices) else [{}]
+    for number, changes in enumerate(differing):
+        base = space.model_copy(update={"recipe": changed(space.recipe, changes), "trials": 1})
+        _run(Study(_at_random(base), data, out / f"frozen-{number}", _resources(), share_networks=False), cache)
+
+
+def _own_cache(study: Study, cache: Path) -> Path:
+    """Give a search a cache of its own that begins with what is frozen: none finds states of another's networks.
+
+    Files are linked, not copied; whoever adds to a cache writes new ones.
+    """
+    own = study.storage.with_name(f"{study.storage.name}-cache")
+    return made_once(own, lambda folder: shutil.copytree(cache, folder, copy_function=os.link, dirs_exist_ok=True))
+
+
 def _resources() -> Resources:
     return Resources(cpus=machine.cores())
 
@@ -75,8 +101,9 @@ def _at_random(space: Space) -> Space:
     return space.model_copy(update={"sampler": "random", "pruning": None})
 
 
-def _run(study: Study) -> list[TrialRecord]:
+def _run(study: Study, cache: Path) -> list[TrialRecord]:
     """Run a search, or what is missing of it."""
+    os.environ["CL2CM_CACHE"] = str(cache)
     check_is_own(study, resume=True)
     study.storage.mkdir(parents=True, exist_ok=True)
     with alone(study.storage), connected(machine.cores(), study.storage / "ray.log", dashboard=True):

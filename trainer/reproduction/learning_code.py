@@ -65,6 +65,8 @@ _SAME = {
     "255937d216d19c5a": "11472a95027ca334",
     # Processes and listeners of training moved to trainer/launch.py; networks are shared with their space.
     "11472a95027ca334": "a9c64fc76fbd7909",
+    # Networks share the space of their frozen sources where only what comes after it differs; precision names one too.
+    "58a2586fd0b53709": "d55408973ae299b3",
     "4ca410e8d62b36c9": "de4a86e9c191eb18",
     # Adding a language: what a tokenizer's last call left in a model.
     "959ee81887cea60c": "0b753e77282b16b8",

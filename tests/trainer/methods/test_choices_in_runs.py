@@ -127,10 +127,11 @@ def test_another_seed_or_setting_is_another_cross_lingual_network(train, tmp_pat
         ("seed", {"seed": 1}, {}),
         ("setting", {}, {"temperature": 0.1}),
         ("data", {"origins": ["mt"]}, {}),
+        ("precision", {"compute": {"precision": "bfloat16"}}, {}),
     ):
         train(tmp_path / name, epochs=1, networks=tmp_path / "networks", whole=whole, cross_lingual=settings)
 
-    assert len(list((tmp_path / "networks").glob("*/text.safetensors"))) == 4
+    assert len(list((tmp_path / "networks").glob("*/text.safetensors"))) == 5
 
 
 @pytest.mark.parametrize(

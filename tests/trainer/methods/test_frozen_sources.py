@@ -124,9 +124,11 @@ def train(text_backbone: Path, image_backbone: Path, colours: Path) -> Callable[
         region_dropout: float = 0,
         space: dict[str, Any] | None = None,
         epochs: int = 2,
+        seed: int = 0,
     ) -> fit.Run:
         model = {"text": str(text_backbone), "image": str(image_backbone), "dimensions": 8, "vocabulary": "all"}
         values = {
+            "seed": seed,
             "model": {**model, "trained_layers": 1},
             "cross_lingual": {
                 "optimiser": {"epochs": epochs, "batch_size": 4, "lr_backbone": 0.01},
@@ -193,15 +195,35 @@ def test_a_network_that_a_killed_run_began_is_gone_on_with_by_the_next(train, tm
     whole = vectors(train(tmp_path / "whole"))
     with killed(CrossLingualNetwork):
         train(tmp_path / "killed", tmp_path / "networks")
-    monkeypatch.setattr(Stages, "_train_source_projections", partialmethod(resumed, Stages._train_source_projections))
+    monkeypatch.setattr(Stages, "_train_cross_lingual", partialmethod(resumed, Stages._train_cross_lingual))
+    monkeypatch.setattr(Stages, "_train_source_projections", lambda *_: pytest.fail("the space was made again"))
 
     np.testing.assert_array_equal(vectors(train(tmp_path / "next", tmp_path / "networks")), whole)
     assert not list((tmp_path / "networks").glob("*.training"))
 
 
 def resumed(self: Stages, go_on: Callable[[Stages, Path], None], folder: Path) -> None:
-    assert (folder / "source_projections" / "last.ckpt").is_file()
+    assert (folder / "cross_lingual" / "last.ckpt").is_file()
     go_on(self, folder)
+
+
+def test_networks_share_their_space_where_only_the_training_of_layers_differs(train, tmp_path, monkeypatch):
+    train(tmp_path / "one", tmp_path / "networks", epochs=1)
+    alone = vectors(train(tmp_path / "alone", epochs=2))
+    monkeypatch.setattr(Stages, "_train_source_projections", lambda *_: pytest.fail("the space was made again"))
+
+    other = vectors(train(tmp_path / "other", tmp_path / "networks", epochs=2))
+
+    assert len(list((tmp_path / "networks").glob("*/text.safetensors"))) == 2
+    np.testing.assert_array_equal(other, alone)
+
+
+@pytest.mark.parametrize("change", [{"region_dropout": 0.5}, {"seed": 1}])
+def test_another_space_is_made_where_its_settings_or_the_seed_differ(change, train, tmp_path):
+    train(tmp_path / "one", tmp_path / "networks")
+    train(tmp_path / "other", tmp_path / "networks", **change)
+
+    assert len(list((tmp_path / "networks").glob("space-*/image.safetensors"))) == 2
 
 
 def test_a_recipe_without_a_space_of_its_own_hashes_as_it_did_before_there_was_one(train, tmp_path):
