@@ -3,9 +3,10 @@
 Search: the same space with Optuna's TPE, ASHA and shared cross-lingual networks, and at random, without pruning, every
 trial with a network of its own; compared, for several seeds, by the seconds of trials until the best of the random one
 is reached.
+Simulated: the same many times over, on a model made from the trials of that search.
 Overhead: one recipe by plain Lightning, by a Ray Train run of one worker, and of two.
 
-Both are resumable: what is in the folder is not done again.
+Search and overhead are resumable: what is in the folder is not done again.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from rich.console import Console
 # This file has the name of the package that it measures, which comes first from here on.
 sys.path.append(sys.path.pop(0))
 
-from tuning_parts import overhead, rivals
+from tuning_parts import overhead, rivals, simulated
 
 from tuning.search_folder import from_everywhere
 
@@ -35,6 +36,8 @@ def main() -> None:
     console = Console(stderr=True)
     if "search" in options.parts:
         rivals.compare(options.space, data, options.trials, options.seeds, options.out.absolute(), console)
+    if "simulated" in options.parts:
+        simulated.compare(options.space, options.out, console)
     if "overhead" in options.parts:
         overhead.compare(options.recipe, data, options.out.absolute(), console)
 
@@ -42,7 +45,8 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="openmoji", help="a folder of captioned media, or openmoji (default)")
-    parser.add_argument("--parts", nargs="+", choices=["search", "overhead"], default=["search", "overhead"])
+    parts = ["search", "simulated", "overhead"]
+    parser.add_argument("--parts", nargs="+", choices=parts, default=parts)
     parser.add_argument("--space", default="cl2cm", help="the space of the search (default: cl2cm)")
     parser.add_argument("--recipe", default="openmoji", help="the recipe of the overhead (default: openmoji)")
     parser.add_argument("--trials", type=int, default=24, help="of each search (default: 24)")

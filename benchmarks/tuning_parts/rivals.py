@@ -57,7 +57,7 @@ def compare(space: str, data: str, trials: int, seeds: list[int], out: Path, con
         folder = out / f"seed-{seed}"
         studies = {
             PRUNED: Study(pruned, data, folder / "pruned", _resources()),
-            RANDOM: Study(_at_random(pruned), data, folder / "random", _resources(), share_networks=False),
+            RANDOM: Study(at_random(pruned), data, folder / "random", _resources(), share_networks=False),
         }
         courses = {
             name: _course(_run(study, _own_cache(study, cache)), study.space) for name, study in studies.items()
@@ -81,7 +81,7 @@ def _compute_what_is_frozen(space: Space, data: str, out: Path, cache: Path) -> 
     differing = [{_LAYERS: layers} for layers in parameter.choices] if isinstance(parameter, Choices) else [{}]
     for number, changes in enumerate(differing):
         base = space.model_copy(update={"recipe": changed(space.recipe, changes), "trials": 1})
-        _run(Study(_at_random(base), data, out / f"frozen-{number}", _resources(), share_networks=False), cache)
+        _run(Study(at_random(base), data, out / f"frozen-{number}", _resources(), share_networks=False), cache)
 
 
 def _own_cache(study: Study, cache: Path) -> Path:
@@ -97,7 +97,8 @@ def _resources() -> Resources:
     return Resources(cpus=machine.cores())
 
 
-def _at_random(space: Space) -> Space:
+def at_random(space: Space) -> Space:
+    """The space for the other search."""
     return space.model_copy(update={"sampler": "random", "pruning": None})
 
 
