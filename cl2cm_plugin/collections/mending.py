@@ -67,12 +67,15 @@ def mend(
     Returns:
         The ids of those that a search does not find in spite of it.
     """
-    missing = _lost(collection, set(ids), vectors, thorough=thorough)
+    expected = set(ids)
+    missing = _lost(collection, expected, vectors, thorough=thorough)
     for _ in range(ROUNDS):
         if not missing:
             break
-        # In a damaged index what is inserted anew may be out of reach again.
-        missing = _lost(collection, send_anew(missing), vectors, thorough=True)
+        expected -= missing - send_anew(missing)
+        # In a damaged index what is inserted anew may be out of reach again, and so may what was reached over the
+        # deleted ones.
+        missing = _lost(collection, expected, vectors, thorough=True)
     return missing
 
 

@@ -168,6 +168,19 @@ def test_an_index_that_does_not_get_on_is_not_waited_for_longer(collection, ids,
     assert anew.sent == [set(ids[:2])]
 
 
+def test_what_was_reached_over_an_object_that_is_inserted_anew_is_looked_for_again(collection, ids, anew):
+    collection.absent["picture"] = {ids[5]}
+
+    def cutting_off(missing):
+        arrived = anew(missing)
+        if len(anew.sent) == 1:
+            collection.unreachable["picture"] = {ids[200]}
+        return arrived
+
+    assert mend(collection, ids, VECTORS, cutting_off) == set()
+    assert anew.sent == [{ids[5]}, {ids[200]}]
+
+
 def test_what_stays_lost_is_told_after_some_rounds(collection, ids):
     collection.absent["picture"] = {ids[5]}
     sent = []
