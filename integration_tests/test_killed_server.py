@@ -107,24 +107,28 @@ def restart(server, *, torn=False):
 
 
 def lost(server, name):
-    """Look each object up by each of its vectors, by its file and by its caption; give the files not found."""
+    """Look each object up by each of its vectors, and by its caption; give the files not found, and by what."""
     with server.connected() as client:
         collection = client.collections.use(name)
         objects = list(collection.iterator(include_vector=True))
         assert sorted(found.uuid for found in objects) == sorted(
             object_id(f"media/{number:03}.png") for number in range(PICTURES)
         )
-        files = set()
+        missed = set()
         for found in objects:
             assert {vector: len(found.vector[vector]) for vector in VECTORS} == dict.fromkeys(VECTORS, 64)
-            searches = [
-                collection.query.near_vector(found.vector[vector], target_vector=vector, limit=1) for vector in VECTORS
-            ]
+            searches = {
+                vector: collection.query.near_vector(found.vector[vector], target_vector=vector, limit=1)
+                for vector in VECTORS
+            }
             word = found.properties["caption"].split()[-1]
-            searches.append(collection.query.bm25(word, query_properties=["caption"], limit=1))
-            if [[hit.uuid for hit in search.objects] for search in searches] != [[found.uuid]] * len(searches):
-                files.add(found.properties["file"])
-        return files
+            searches["caption"] = collection.query.bm25(word, query_properties=["caption"], limit=1)
+            missed |= {
+                (found.properties["file"], by)
+                for by, search in searches.items()
+                if [hit.uuid for hit in search.objects] != [found.uuid]
+            }
+        return missed
 
 
 def test_an_import_outlasts_the_server_and_every_object_is_found(server, name, folder):
