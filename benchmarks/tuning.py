@@ -3,7 +3,7 @@
 Search: the same space with Optuna's TPE, ASHA and shared cross-lingual networks, and at random, without pruning, every
 trial with a network of its own; compared, for several seeds, by the seconds of trials until the best of the random one
 is reached.
-Simulated: the same many times over, on a model made from the trials of that search.
+Simulated: the same many times over, with as many trials as the space says, on a model made from those of the search.
 Overhead: one recipe by plain Lightning, by a Ray Train run of one worker, and of two.
 
 Search and overhead are resumable: what is in the folder is not done again.
@@ -49,7 +49,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--parts", nargs="+", choices=parts, default=parts)
     parser.add_argument("--space", default="cl2cm", help="the space of the search (default: cl2cm)")
     parser.add_argument("--recipe", default="openmoji", help="the recipe of the overhead (default: openmoji)")
-    parser.add_argument("--trials", type=int, default=24, help="of each search (default: 24)")
+    parser.add_argument(
+        "--trials", type=int, default=24, help="of each real search (default: 24); a simulated one has the space's"
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of the searches (default: 0 1 2)")
     parser.add_argument("--out", metavar="FOLDER", type=Path, default=Path("build") / "benchmarks" / "tuning")
     return parser.parse_args()

@@ -59,9 +59,7 @@ def compare(space: str, data: str, trials: int, seeds: list[int], out: Path, con
             PRUNED: Study(pruned, data, folder / "pruned", _resources()),
             RANDOM: Study(at_random(pruned), data, folder / "random", _resources(), share_networks=False),
         }
-        courses = {
-            name: _course(_run(study, _own_cache(study, cache)), study.space) for name, study in studies.items()
-        }
+        courses = {name: course(_run(study, _own_cache(study, cache)), study.space) for name, study in studies.items()}
         both.append(courses)
         console.print(_table(courses, f"seed {seed}"))
     _conclude(both, console)
@@ -112,7 +110,7 @@ def _run(study: Study, cache: Path) -> list[TrialRecord]:
         return search(study, concurrent=1, keep=0).all()
 
 
-def _course(records: list[TrialRecord], space: Space) -> Course:
+def course(records: list[TrialRecord], space: Space) -> Course:
     """Follow a search through its trials; one that was pruned, or is the base recipe, costs its time and no more.
 
     Both searches begin with the base recipe: were it the best, it would tell nothing of how they search.

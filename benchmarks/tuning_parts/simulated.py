@@ -16,10 +16,10 @@ from rich.table import Table
 from tuning import spaces
 from tuning.halving import RememberingHalving
 from tuning.sampler import Sampler
-from tuning.task import FINISHED, PHASE, PROGRESS
-from tuning.trials import PRUNED, Trials
+from tuning.task import FINISHED, PHASE, PROGRESS, TRIAL
+from tuning.trials import PRUNED, TrialRecord, Trials
 
-from .rivals import Course, at_random, seconds_to
+from .rivals import Course, at_random, course, seconds_to
 from .space_model import SpaceModel
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def compare(space: str, out: Path, console: Console) -> None:
     for seed in track(range(_REPETITIONS), "simulated searches", console=console):
         seeded, nothing = pruned.model_copy(update={"seed": seed}), Trials(out / "simulated")
         alone = at_random(seeded)
-        pairs.append((course(model, seeded, nothing, shared=True), course(model, alone, nothing, shared=False)))
+        pairs.append((search(model, seeded, nothing, shared=True), search(model, alone, nothing, shared=False)))
     console.print(
         f"Model of {model.known} trials: foresees {model.explained:.0%} of the variance of trials that it was not "
         f"shown, and errs by {model.error:.1f}.",
@@ -59,32 +59,37 @@ def compare(space: str, out: Path, console: Console) -> None:
     console.print(_table(pairs, pruned.trials))
 
 
-def course(model: SpaceModel, space: Space, nothing: Trials, *, shared: bool) -> Course:
-    """Follow a search; the base recipe, its first trial, counts by its seconds alone."""
+def search(model: SpaceModel, space: Space, nothing: Trials, *, shared: bool) -> Course:
+    """Simulate a search.
+
+    Args:
+        model: What its trials find and take.
+        space: The space.
+        nothing: The trials that it begins with: none. It keeps its own nowhere.
+        shared: Whether trials share networks.
+    """
     objective, luck = space.objectives[0], np.random.default_rng(space.seed)
     sampler = Sampler(space, nothing, space.trials)
     halving = RememberingHalving(space.pruning, objective, nothing) if space.pruning else None
-    course: Course = []
+    records: list[TrialRecord] = []
     networks: set[tuple[object, ...]] = set()
-    seconds, best = 0.0, float("-inf")
-    for number in range(space.trials):
-        chosen = sampler.suggest(str(number)) or {}
+    for trial_id in map(str, range(space.trials)):
+        chosen = sampler.suggest(trial_id) or {}
+        trial = SimpleNamespace(config={TRIAL: chosen.pop(TRIAL)})
         figure = model.figure(chosen, luck)
         state, found = FINISHED, figure
         if halving:
-            trial, early = SimpleNamespace(config=chosen), model.when_judged(figure, luck)
+            early = model.when_judged(figure, luck)
             halving.on_trial_add(None, trial)
             report = {PROGRESS: space.pruning.grace, PHASE: "projections", objective: early}
             if halving.on_trial_result(None, trial, report) == RememberingHalving.STOP:
                 state, found = PRUNED, early
-        sampler.on_trial_complete(str(number), {objective: found})
+        sampler.on_trial_complete(trial_id, {objective: found})
         network = tuple(value for name, value in chosen.items() if name.startswith(_STAGE_1))
-        seconds += model.seconds(state, trains=not (shared and network in networks))
+        seconds = model.seconds(state, trains=not (shared and network in networks))
         networks.add(network)
-        if number and state == FINISHED:
-            best = max(best, found)
-        course.append((seconds, best))
-    return course
+        records.append(TrialRecord(trial.config[TRIAL], chosen, state, {objective: found}, seconds=seconds))
+    return course(records, space)
 
 
 def _table(pairs: list[tuple[Course, Course]], trials: int) -> Table:

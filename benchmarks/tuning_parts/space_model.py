@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tuning.space import Space
-    from tuning.trials import Trials
+    from tuning.trials import TrialRecord, Trials
 
 
 class SpaceModel:
@@ -47,19 +47,13 @@ class SpaceModel:
             # A length at its upper bound: a parameter of little weight.
             warnings.simplefilter("ignore", ConvergenceWarning)
             self._process = process.fit(points, figures)
-        # Leave-one-out errors in closed form (Rasmussen and Williams, Gaussian Processes for Machine Learning, 5.4.2).
-        inverse = np.linalg.inv(process.kernel_(points))
-        errors = (inverse @ (figures - figures.mean())) / np.diag(inverse)
+        errors = _left_out_errors(process, points, figures)
         self.known, self.error = len(whole), float(np.sqrt(np.mean(errors**2)))
         self.explained = 1 - self.error**2 / float(figures.var())
         judged = np.array([self._judged(reports) for _, reports in whole])
         self._line = np.poly1d(np.polyfit(figures, judged, 1))
         self._spread = float(np.std(judged - self._line(figures)))
-        kinds: dict[tuple[bool, str], list[float]] = {}
-        for record, reports in records:
-            trains = any(report.get(NETWORK_SECONDS) for report in reports)
-            kinds.setdefault((trains, record.state), []).append(record.seconds)
-        self._seconds = {kind: median(seconds) for kind, seconds in kinds.items()}
+        self._seconds = _seconds(records)
 
     def figure(self, chosen: dict[str, Any], luck: np.random.Generator) -> float:
         """What a trial ends with; what the model cannot foresee is luck."""
@@ -90,3 +84,21 @@ class SpaceModel:
         grace = self._space.pruning.grace if self._space.pruning else 0
         compared = (report for report in reports if report[PHASE] not in SHARED_PHASES and report[PROGRESS] >= grace)
         return float(next(compared)[self._space.objectives[0]])
+
+
+def _left_out_errors(process: GaussianProcessRegressor, points: np.ndarray, figures: np.ndarray) -> np.ndarray:
+    """How far a process is off at each point if it is not shown that point, its kernel unchanged.
+
+    In closed form: Rasmussen and Williams, Gaussian Processes for Machine Learning, 5.4.2.
+    """
+    inverse = np.linalg.inv(process.kernel_(points))
+    return (inverse @ (figures - figures.mean())) / np.diag(inverse)
+
+
+def _seconds(records: Sequence[tuple[TrialRecord, list[dict[str, Any]]]]) -> dict[tuple[bool, str], float]:
+    """Take the median of trials' seconds, by whether they trained a network themselves and how they ended."""
+    kinds: dict[tuple[bool, str], list[float]] = {}
+    for record, reports in records:
+        trains = any(report.get(NETWORK_SECONDS) for report in reports)
+        kinds.setdefault((trains, record.state), []).append(record.seconds)
+    return {kind: median(seconds) for kind, seconds in kinds.items()}

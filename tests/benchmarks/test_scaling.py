@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import math
-import sys
 from pathlib import Path
 
 import pytest
+from scaling_parts import costs, document, tables
+from scaling_parts import inputs as given
+from scaling_parts.ranges import Range, of, shown
+
+from trainer import recipe
 
 ROOT = Path(__file__).parents[2]
-# At the end: a benchmark may have the name of the package that it measures.
-sys.path.append(str(ROOT / "benchmarks"))
-
-from scaling_parts import costs, document, tables  # noqa: E402
-from scaling_parts import inputs as given  # noqa: E402
-from scaling_parts.ranges import Range, of, shown  # noqa: E402
-
-from trainer import recipe  # noqa: E402
-
 PHOTOS = recipe.load("photos")
 PAPER = (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
 PROSE = " ".join(PAPER.split())

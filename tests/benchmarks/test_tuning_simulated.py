@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
-
-# At the end: a benchmark may have the name of the package that it measures.
-sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
-
 from tuning_parts import simulated
 from tuning_parts.space_model import SpaceModel
 
@@ -68,11 +61,11 @@ def test_a_trial_takes_what_others_of_its_kind_took(space, real):
 
 def test_only_shared_networks_are_paid_once(space, real, tmp_path):
     model, nothing = SpaceModel(space, [real]), Trials(tmp_path)
-    shared = simulated.course(model, space, nothing, shared=True)
-    alone = simulated.course(model, space, nothing, shared=False)
+    shared = simulated.search(model, space, nothing, shared=True)
+    alone = simulated.search(model, space, nothing, shared=False)
     assert len(shared) == len(alone) == 24
     assert alone[-1][0] == 2400
     assert shared[-1][0] < 24 * 40 + 18 * 60, "there are eighteen networks"
     assert shared[0][1] == float("-inf"), "the base recipe costs its time and no more"
     assert [best for _, best in shared] == sorted(best for _, best in shared)
-    assert simulated.course(model, space, nothing, shared=True) == shared, "seeded"
+    assert simulated.search(model, space, nothing, shared=True) == shared, "seeded"
